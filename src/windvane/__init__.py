@@ -1,0 +1,57 @@
+"""Windvane: demand and trend forecasting for online shops, from raw orders to decisions in money.
+
+Names are loaded on first use, so that importing costs next to nothing.
+
+Example:
+    >>> import windvane as wv
+    >>> wv.Panel.from_frame  # doctest: +ELLIPSIS
+    <bound method Panel.from_frame of ...>
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from windvane.config import Config as Config
+    from windvane.errors import WindvaneError as WindvaneError
+    from windvane.forecast import Forecast as Forecast
+    from windvane.ingest import ingest as ingest
+    from windvane.outlook.produce import forecast as forecast
+    from windvane.panel import Panel as Panel
+    from windvane.pipeline import run as run
+    from windvane.report import export as export
+    from windvane.report import write as report
+    from windvane.store import Run as Run
+    from windvane.store import Workspace as Workspace
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Config": ("windvane.config", "Config"),
+    "Forecast": ("windvane.forecast", "Forecast"),
+    "Panel": ("windvane.panel", "Panel"),
+    "Run": ("windvane.store", "Run"),
+    "WindvaneError": ("windvane.errors", "WindvaneError"),
+    "Workspace": ("windvane.store", "Workspace"),
+    "export": ("windvane.report", "export"),
+    "forecast": ("windvane.outlook.produce", "forecast"),
+    "ingest": ("windvane.ingest", "ingest"),
+    "report": ("windvane.report", "write"),
+    "run": ("windvane.pipeline", "run"),
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'windvane' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

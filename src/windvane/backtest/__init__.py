@@ -1,0 +1,1 @@
+"""Rolling-origin backtests: folds, metrics, comparison."""

@@ -1,0 +1,146 @@
+"""Replay the past: every model, fold by fold, as it would have been run on that day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date as Date
+
+import numpy as np
+
+from windvane.backtest.folds import Fold, segments
+from windvane.backtest.metrics import Losses, pinball, pit, scales
+from windvane.clock import CLOCK
+from windvane.engine import SILENT, Progress
+from windvane.forecast import Forecast
+from windvane.models.wrappers.calibrate import Calibrated, Evidence
+from windvane.panel import Panel
+
+PanelAt = Callable[[Date], Panel]
+"""Gives the panel as it stood at the end of a date."""
+
+_MAX_EVIDENCE = 3
+_PREDICTED_CELLS = 1_500_000
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One model on one fold.
+
+    Attributes:
+        losses: its errors.
+        mean: expected demand, float32 [series, horizon].
+        seconds: to fit and predict.
+    """
+
+    losses: Losses
+    mean: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """All models on one fold.
+
+    Attributes:
+        fold: the fold.
+        date: its cutoff.
+        segment: segment of every series at the cutoff, text [series].
+        models: by name.
+    """
+
+    fold: Fold
+    date: Date
+    segment: np.ndarray
+    models: Mapping[str, Judged]
+
+
+class Replay:
+    """A backtest in progress; keeps every model's own forecasts of earlier folds to calibrate later ones.
+
+    Args:
+        panel: all of the history; only used to read what came after a cutoff.
+        panel_at: gives the panel as it stood at a cutoff; by default ``panel.as_of``. One made from tables knows
+            only what was known then.
+        models: the models.
+        horizon: periods forecast.
+        seed: seed of fitting and of the randomised PIT.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        models: Sequence[Calibrated],
+        horizon: int,
+        seed: int,
+        panel_at: PanelAt | None = None,
+    ) -> None:
+        self.panel = panel
+        self.panel_at = panel_at or panel.as_of
+        self.models = {model.name: model for model in models}
+        self.horizon = horizon
+        self.seed = seed
+        self.evidence: dict[str, list[Evidence]] = {name: [] for name in self.models}
+
+    def run(self, folds: Sequence[Fold], progress: Progress = SILENT) -> Iterator[FoldResult]:
+        """Judge every model on every fold, oldest fold first."""
+        with progress.task("backtest", len(folds) * len(self.models)) as task:
+            for fold in folds:
+                date: Date = self.panel.dates[fold.cutoff]
+                past = self.panel_at(date)
+                judged = {}
+                for name in self.models:
+                    task.describe(f"backtest {date}: {name}")
+                    judged[name] = self._judge(name, past, fold.cutoff)
+                    task.advance()
+                yield FoldResult(fold, date, segments(past), judged)
+
+    def _judge(self, name: str, past: Panel, cutoff: int) -> Judged:
+        begin = CLOCK.seconds()
+        model, rng = self.models[name], np.random.default_rng(self.seed)
+        point = model.point.fit(past, self.horizon, rng)
+        evidence = self.evidence[name] if model.point.capabilities.pooled else None
+        usable = evidence or model.evidence(point, past, self.horizon, rng)
+        fitted = model.finish(point, past, self.horizon, rng, usable)
+        mean = point.means(past, np.array([past.shape[1] - 1]), self.horizon)[:, 0]
+        forecast = fitted.forecast(past, mean)
+        seconds = CLOCK.seconds() - begin
+        if model.point.capabilities.pooled:
+            self.evidence[name] = [*self.evidence[name], self._look_ahead(point.means, cutoff)][-_MAX_EVIDENCE:]
+        return Judged(judge(forecast, self.panel, cutoff, self.seed), forecast.mean, seconds)
+
+    def _look_ahead(self, means: Callable[[Panel, np.ndarray, int], np.ndarray], cutoff: int) -> Evidence:
+        """Forecasts of a model fitted at ``cutoff``, made at it and, where cheap, at origins within the horizon.
+
+        They calibrate folds from ``cutoff + horizon`` on, which may know all of this.
+        """
+        cells = self.panel.shape[0] * self.horizon
+        count = int(np.clip(_PREDICTED_CELLS // max(cells, 1), 1, 4))
+        origins = cutoff + np.arange(count) * max(1, self.horizon // count)
+        until = min(cutoff + self.horizon, self.panel.shape[1] - 1)
+        origins = origins[origins < until] if cutoff < until else origins[:1]
+        later = self.panel_at(self.panel.dates[until])
+        return Evidence(origins, means(later, origins, self.horizon))
+
+
+def judge(forecast: Forecast, panel: Panel, cutoff: int, seed: int) -> Losses:
+    """Errors of a forecast made at column ``cutoff`` of a panel."""
+    width = min(forecast.horizon, panel.shape[1] - 1 - cutoff)
+    sales = panel.sales[:, cutoff + 1 : cutoff + 1 + width].astype(np.float64)
+    quantiles, mean = forecast.quantiles[:, :width], forecast.mean[:, :width].astype(np.float64)
+    levels = np.asarray(forecast.levels)
+    median = quantiles[:, :, forecast.levels.index(0.5)]
+    scale, square = scales(panel.sales[:, : cutoff + 1], panel.launch)
+    known = ~np.isnan(sales) & (panel.launch <= cutoff)[:, None]
+    rng = np.random.default_rng(seed)
+    return Losses(
+        quantile=pinball(sales, quantiles, levels),
+        absolute=np.abs(sales - median),
+        square=(sales - mean) ** 2,
+        error=mean - sales,
+        sales=sales,
+        known=known,
+        pit=pit(sales, quantiles, levels, forecast.counts, rng),
+        scale=scale,
+        scale_square=square,
+    )

@@ -1,0 +1,195 @@
+"""Settings, one frozen block per stage, read from ``windvane.toml`` and checked once.
+
+Example:
+    >>> from windvane.config import Config
+    >>> Config().forecast.horizon
+    28
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from windvane.errors import ConfigError
+from windvane.schema import QUANTILE_LEVELS
+
+CONFIG_NAME = "windvane.toml"
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shop(_Block):
+    """Who the shop is."""
+
+    name: str = Field("my shop", description="Name shown in the report.")
+    language: Literal["en", "zh"] = Field("en", description="Language of sentences written into tables.")
+    currency: str = Field("USD", description="ISO 4217 code shown beside money.")
+    country: str = Field("US", description="ISO 3166 code of the country whose public holidays count.")
+    subdivision: str = Field("", description="State or province whose holidays count too, if any.")
+
+
+class Ingest(_Block):
+    """How files become tables."""
+
+    pseudonymise: bool = Field(True, description="Replace customer identifiers by a keyed hash.")
+    max_bad_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Refuse a file if a larger share of its rows is bad (rows set aside by rule do not count).",
+    )
+
+
+class Clean(_Block):
+    """How orders become the demand panel."""
+
+    freq: Literal["1d", "1w"] = Field("1d", description="Calendar period: 1d or 1w.")
+    returns: Literal["net", "drop"] = Field(
+        "net", description="net: returns reduce the sales of their day; drop: returns are left out."
+    )
+    min_active_periods: int = Field(
+        1,
+        ge=1,
+        description="Forecast only series that sold in at least this many periods; others are reported.",
+    )
+    max_series: int = Field(0, ge=0, description="Forecast only this many series, by revenue; 0 = all.")
+    outlier_window: int = Field(56, ge=8, description="Past periods that an outlier is judged against.")
+    outlier_factor: float = Field(
+        8.0, gt=1, description="Cap sales above this many robust spreads over the past level."
+    )
+    ended_after: int = Field(
+        90, ge=1, description="A series without a sale for this many days (and 8x its usual gap) has ended."
+    )
+
+
+class Backtest(_Block):
+    """Which models are tried, and on which folds."""
+
+    models: tuple[str, ...] = Field(
+        (
+            "naive",
+            "seasonal_naive",
+            "moving_average",
+            "ses",
+            "holt",
+            "seasonal_es",
+            "croston",
+            "sba",
+            "tsb",
+            "boosted",
+        ),
+        min_length=1,
+        description="Names from the model registry.",
+    )
+    choose_folds: int = Field(2, ge=1, description="Folds that the champion is chosen and calibrated on.")
+    report_folds: int = Field(3, ge=0, description="Later folds that only the report sees.")
+    bootstrap: int = Field(1000, ge=100, description="Resamples of the paired bootstrap.")
+
+
+class ForecastSettings(_Block):
+    """What is forecast."""
+
+    horizon: int = Field(28, ge=1, le=366, description="Periods ahead.")
+    quantile_levels: tuple[float, ...] = Field(QUANTILE_LEVELS, description="Probabilities of the quantiles.")
+    paths: int = Field(200, ge=50, le=5000, description="Sample paths for decisions.")
+    seed: int = Field(1, ge=0, description="Seed of everything random.")
+
+    @field_validator("quantile_levels")
+    @classmethod
+    def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if 0.5 not in levels or list(levels) != sorted(set(levels)) or not all(0 < x < 1 for x in levels):
+            raise ValueError("must increase strictly within (0, 1) and contain 0.5")
+        return levels
+
+
+class Decide(_Block):
+    """Defaults for what the tables do not say."""
+
+    service: float = Field(0.95, gt=0.5, lt=1, description="Probability of not running out to aim at.")
+    lead_time: float = Field(7, ge=0, le=365, description="Days from order to receipt, where supply does not say.")
+    review: float = Field(7, ge=1, le=365, description="Days between chances to order.")
+    margin_share: float = Field(
+        0.3, gt=0, lt=1, description="Margin as a share of price, where products have no unit_cost."
+    )
+    assumed_cover: float = Field(
+        14, ge=0, description="Days of recent sales assumed on hand, where there is no stock table."
+    )
+
+
+class Config(_Block):
+    """All settings of a workspace (``windvane.toml``)."""
+
+    shop: Shop = Shop()
+    ingest: Ingest = Ingest()
+    clean: Clean = Clean()
+    backtest: Backtest = Backtest()
+    forecast: ForecastSettings = ForecastSettings()
+    decide: Decide = Decide()
+
+
+def parse(values: dict[str, Any], origin: str = CONFIG_NAME) -> Config:
+    """Check settings.
+
+    Args:
+        values: nested settings, as read from TOML.
+        origin: where they came from, for the error.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range; names it.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{origin}: {place}: {first['msg'].lower()} (got {first['input']!r}).",
+            "See the settings in docs/reference/settings.md.",
+        ) from None
+
+
+def read(folder: Path) -> Config:
+    """Read and check ``windvane.toml`` of a workspace.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML or has a wrong setting.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} is not a workspace: it has no {CONFIG_NAME}.", "Run: windvane init") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.", "Correct the file.") from None
+    return parse(values, str(path))
+
+
+def template(shop: Shop | None = None) -> str:
+    """Text of a new ``windvane.toml``: every setting with its default and meaning, commented out."""
+    shop = shop or Shop()
+    lines = ["# Settings of this Windvane workspace. Remove the '#' before a line to change it.", ""]
+    for name, field in Config.model_fields.items():
+        block = shop if name == "shop" else field.default
+        lines.append(f"[{name}]")
+        for key, setting in type(block).model_fields.items():
+            value = _toml(getattr(block, key))
+            mark = "" if name == "shop" else "# "
+            lines += [f"# {setting.description}", f"{mark}{key} = {value}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return str(value)

@@ -1,0 +1,116 @@
+"""What a unit earns, costs and takes to get: per series, from the tables or from stated assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time
+
+import numpy as np
+import polars as pl
+
+from windvane.config import Decide
+from windvane.panel import Panel
+
+Read = Callable[[str], pl.LazyFrame]
+"""Rows of a raw table by its name; empty with the right columns where it is absent."""
+
+ALL = "all"
+_LEAST_RECEIPTS = 3
+
+
+def seen(read: Read, name: str, as_of: date | None) -> pl.DataFrame:
+    """Rows of a raw table that were known at the end of a day (all of them where it is absent)."""
+    table = read(name)
+    if as_of is not None:
+        table = table.filter(pl.col("known_at") <= datetime.combine(as_of, time.max))
+    return table.collect()
+
+
+def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> pl.DataFrame:
+    """Unit economics of every series.
+
+    Args:
+        panel: the clean panel (keys sku and location).
+        read: reads a raw table.
+        settings: defaults where tables do not say.
+        as_of: see only what was known at the end of this day.
+
+    Returns:
+        One row per series of the panel, in its order: sku, location, supplier, price, unit_cost, unit_margin
+        (money per unit; null if nothing is known of price or cost), pack and moq and capacity (units), lead_time
+        (days), assumed (list of what was assumed: price, unit_cost, pack, lead_time).
+    """
+    keys = panel.keys.select("sku", "location")
+    products = seen(read, "products", as_of).select("sku", "unit_cost", "pack_size")
+    rows = keys.join(products, on="sku", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.Series("price", latest_price(panel), nan_to_null=True))
+    rows = _join_by_place(rows, _terms(seen(read, "supply", as_of)))
+    rows = _join_by_place(rows, _learned(seen(read, "receipts", as_of)))
+    share = settings.margin_share
+    priced, costed = pl.col("price").is_not_null(), pl.col("unit_cost").is_not_null()
+    packed = pl.coalesce("order_multiple", "pack_size")
+    timed = pl.coalesce("lead_time", "learned_lead_time")
+    said = (
+        pl.when(~priced).then(pl.lit("price")),
+        pl.when(~costed).then(pl.lit("unit_cost")),
+        pl.when(packed.is_null()).then(pl.lit("pack")),
+        pl.when(timed.is_null()).then(pl.lit("lead_time")),
+    )
+    rows = rows.with_columns(pl.concat_list(said).list.drop_nulls().alias("assumed"))
+    rows = rows.with_columns(
+        pl.coalesce("price", pl.col("unit_cost") / (1 - share)),
+        pl.coalesce("unit_cost", pl.col("price") * (1 - share)),
+        packed.fill_null(1.0).alias("pack"),
+        timed.fill_null(settings.lead_time).alias("lead_time"),
+        pl.col("moq").fill_null(0.0),
+    )
+    return rows.with_columns((pl.col("price") - pl.col("unit_cost")).alias("unit_margin")).select(
+        "sku", "location", "supplier", "price", "unit_cost", "unit_margin", "pack", "moq", "capacity", "lead_time",
+        "assumed",
+    )  # fmt: skip
+
+
+def latest_price(panel: Panel) -> np.ndarray:
+    """Price per series, float64 [series]: the first planned one after the cutoff, else the last paid; NaN = unknown."""
+    price = np.full(panel.shape[0], np.nan)
+    if "price" in panel.known:
+        known = panel.known["price"]
+        last = panel.shape[1] - 1
+        ahead = known.at(last, np.arange(known.values.shape[1] - last))
+        for step in [*range(1, ahead.shape[1]), 0]:
+            price = np.where(np.isnan(price), ahead[:, step], price)
+    if "price" in panel.past:
+        price = np.where(np.isnan(price), panel.past["price"][:, -1], price)
+    return price
+
+
+def _terms(supply: pl.DataFrame) -> pl.DataFrame:
+    """One supplier per sku and location: the quickest."""
+    columns = ("sku", "location", "supplier", "moq", "order_multiple", "capacity", "lead_time")
+    ordered = supply.sort("lead_time", "supplier", nulls_last=True).select(columns)
+    return ordered.unique(["sku", "location"], keep="first", maintain_order=True)
+
+
+def _learned(receipts: pl.DataFrame) -> pl.DataFrame:
+    """Median lead time in days of sku and location where there are enough receipts."""
+    days = (pl.col("received_at") - pl.col("ordered_at")).dt.total_seconds() / 86_400
+    return (
+        receipts.group_by("sku", "location")
+        .agg(days.median().alias("learned_lead_time"), pl.len())
+        .filter(pl.col("len") >= _LEAST_RECEIPTS)
+        .drop("len")
+    )
+
+
+def _join_by_place(rows: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Add a table's columns: the row of the location itself, else the one for all locations."""
+    own = rows.join(table, on=["sku", "location"], how="left", maintain_order="left")
+    shared = table.filter(pl.col("location") == ALL).drop("location")
+    new = [name for name in table.columns if name not in ("sku", "location")]
+    if not new or not shared.height:
+        return own
+    there = table.select("sku", "location", pl.lit(True).alias("__own"))
+    own = own.join(there, on=["sku", "location"], how="left", maintain_order="left")
+    own = own.join(shared, on="sku", how="left", maintain_order="left", suffix="__all")
+    picked = (pl.when("__own").then(pl.col(name)).otherwise(pl.col(f"{name}__all")).alias(name) for name in new)
+    return own.with_columns(picked).select(*rows.columns, *new)

@@ -1,0 +1,259 @@
+"""The forecast: mean, quantiles and joint sample paths of every series over the horizon.
+
+Marginals are the quantiles. Paths join them over steps and across series by the Schaake shuffle: every path
+borrows the rank order of one block of shared past dates, so that what moved together then moves together now.
+
+Source: Clark et al. (2004), The Schaake Shuffle, Journal of Hydrometeorology 5, 243-262.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date as Date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from windvane.errors import InputError, ModelError
+from windvane.schema import quantile_name
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Probabilistic forecast of many series.
+
+    Attributes:
+        keys: key columns, one row per series.
+        cutoff: last period used.
+        dates: the periods forecast [horizon].
+        mean: expected demand, float32 [series, horizon], >= 0.
+        quantiles: float32 [series, horizon, quantile_levels], >= 0, not decreasing along the last axis.
+        levels: probabilities of the quantiles.
+        identity: stable number per series, uint64 [series] (see :attr:`windvane.panel.Panel.identity`).
+        blocks: float32 [series, blocks, horizon]: past forecast errors on dates shared by all series, whose rank
+            order the paths borrow; None = steps and series are independent.
+        counts: whether paths are whole numbers.
+        seed: seed of the paths.
+    """
+
+    keys: pl.DataFrame
+    cutoff: Date
+    dates: pl.Series
+    mean: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple[float, ...]
+    identity: np.ndarray
+    blocks: np.ndarray | None = None
+    counts: bool = False
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        series, horizon = self.mean.shape
+        if self.quantiles.shape != (series, horizon, len(self.levels)):
+            raise ModelError(
+                f"quantiles have shape {self.quantiles.shape}, expected {(series, horizon, len(self.levels))}."
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.quantiles).all()):
+            raise ModelError("a forecast contains NaN or infinity.")
+        if (self.mean < 0).any() or (self.quantiles < 0).any() or (np.diff(self.quantiles, axis=2) < 0).any():
+            raise ModelError("a forecast is negative or its quantiles cross.")
+
+    @property
+    def horizon(self) -> int:
+        """Number of periods forecast."""
+        return int(self.mean.shape[1])
+
+    def quantile(self, level: float) -> np.ndarray:
+        """Quantile at any level, linear between the stored ones, [series, horizon]."""
+        return _interpolate(self.quantiles, np.asarray(self.levels), np.full(self.mean.shape, level))
+
+    def take(self, rows: np.ndarray) -> Forecast:
+        """The forecast of some series, by row number."""
+        return replace(
+            self,
+            keys=self.keys[rows],
+            mean=self.mean[rows],
+            quantiles=self.quantiles[rows],
+            identity=self.identity[rows],
+            blocks=None if self.blocks is None else self.blocks[rows],
+        )
+
+    def frame(self) -> pl.DataFrame:
+        """The long table: keys, cutoff, date, step, mean, q0.005 ... q0.995; one row per series and step."""
+        series, horizon = self.mean.shape
+        body = {
+            "mean": self.mean.astype(np.float64).ravel(),
+            **{
+                quantile_name(level): self.quantiles[:, :, i].astype(np.float64).ravel()
+                for i, level in enumerate(self.levels)
+            },
+        }
+        row = np.repeat(np.arange(series), horizon)
+        return self.keys[row].with_columns(
+            pl.lit(self.cutoff).alias("cutoff"),
+            self.dates[np.tile(np.arange(horizon), series)].alias("date"),
+            pl.Series("step", np.tile(np.arange(1, horizon + 1), series)),
+            *(pl.Series(name, values) for name, values in body.items()),
+        )
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame, keys: Sequence[str], counts: bool = False, seed: int = 1) -> Forecast:
+        """Read a forecast made elsewhere (or by :meth:`frame`), so that it can be judged and decided on.
+
+        Args:
+            frame: columns keys, cutoff, date, step, quantiles as q0.1 and optionally mean (else the median).
+            keys: columns that identify a series.
+            counts: whether demand comes in whole numbers.
+            seed: seed of the paths.
+
+        Raises:
+            InputError: a column or a step is missing, or the quantiles cross; names it.
+        """
+        names = [n for n in frame.columns if n[:1] == "q" and n[1:].replace(".", "", 1).isdigit()]
+        for need in (*keys, "cutoff", "date", "step"):
+            if need not in frame.columns:
+                raise InputError(f"the forecast has no column {need!r}.", "Add or rename it.", column=need)
+        if "q0.5" not in names:
+            raise InputError("the forecast has no column 'q0.5'.", "Add the median.", column="q0.5")
+        names.sort(key=lambda n: float(n[1:]))
+        frame = frame.sort([*keys, "step"], maintain_order=True)
+        series = frame.select(keys).unique(maintain_order=True)
+        horizon = int(frame["step"].n_unique())
+        steps = frame["step"].to_numpy()
+        if (
+            frame.height != series.height * horizon
+            or (steps.reshape(series.height, horizon) != np.arange(1, horizon + 1)).any()
+        ):
+            raise InputError(
+                f"the forecast does not have every step 1..{horizon} once per series.",
+                "Give all steps of all series.",
+                column="step",
+            )
+        if frame["cutoff"].n_unique() != 1:
+            raise InputError("the forecast has several cutoffs.", "Read one cutoff at a time.", column="cutoff")
+        shape = (series.height, horizon)
+        quantiles = np.stack([frame[n].cast(pl.Float32).to_numpy().reshape(shape) for n in names], axis=2)
+        if not np.isfinite(quantiles).all() or (quantiles < 0).any() or (np.diff(quantiles, axis=2) < 0).any():
+            raise InputError("quantiles are empty, negative or cross.", "Sort and fill them.", column=names[0])
+        mean = frame["mean" if "mean" in frame.columns else "q0.5"].cast(pl.Float32).to_numpy().reshape(shape)
+        return cls(
+            keys=series,
+            cutoff=frame["cutoff"][0],
+            dates=frame["date"][:horizon],
+            mean=mean.copy(),
+            quantiles=np.ascontiguousarray(quantiles),
+            levels=tuple(float(n[1:]) for n in names),
+            identity=identity_of(series),
+            counts=counts,
+            seed=seed,
+        )
+
+    def paths(self, n: int = 200, part: int = 2048) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Joint sample paths, streamed by parts of series.
+
+        A series' paths depend on the seed, its keys and ``n`` alone, never on the partition. Path ``p`` of every
+        series belongs to the same future: sums over series and steps are taken path by path.
+
+        Args:
+            n: number of paths.
+            part: series per part.
+
+        Yields:
+            Row numbers int64 [part] and paths float32 [part, n, horizon].
+        """
+        order = np.argsort(_hash(np.uint64(self.seed), np.arange(10_000, dtype=np.uint64), _GOLDEN), kind="stable")
+        for start in range(0, self.mean.shape[0], part):
+            rows = np.arange(start, min(start + part, self.mean.shape[0]))
+            yield rows, self._sample(rows, n, order)
+
+    def _sample(self, rows: np.ndarray, n: int, order: np.ndarray) -> np.ndarray:
+        series, horizon = len(rows), self.horizon
+        path = np.arange(n, dtype=np.uint64)[None, :, None]
+        step = np.arange(horizon, dtype=np.uint64)[None, None, :]
+        key = self.identity[rows][:, None, None] ^ (np.uint64(self.seed) * _MIX1)
+        noise = _uniform(_hash(key, path, step))
+        if self.blocks is None:
+            rank = noise.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+        else:
+            count = self.blocks.shape[1]
+            chosen = order[order < count][np.arange(n) % count]
+            borrowed = self.blocks[rows][:, chosen, :].astype(np.float64)
+            spread = np.maximum(borrowed.std(axis=1, keepdims=True), 1e-12)
+            rank = (borrowed + 1e-6 * spread * noise).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+        inner = _uniform(_hash(key ^ _MIX2, path, step))
+        u = (rank + inner) / n
+        levels = np.asarray(self.levels)
+        out = np.empty((series, n, horizon), np.float32)
+        for p in range(n):
+            out[:, p, :] = _interpolate(self.quantiles[rows], levels, u[:, p, :])
+        return np.round(out) if self.counts else out
+
+    def totals(self, n: int = 200, steps: int | None = None) -> np.ndarray:
+        """Paths of every series' total over the first ``steps`` (all by default), float64 [series, n]."""
+        out = np.empty((self.mean.shape[0], n))
+        for rows, paths in self.paths(n):
+            out[rows] = paths[:, :, :steps].sum(axis=2, dtype=np.float64)
+        return out
+
+
+def _interpolate(quantiles: np.ndarray, levels: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Values [series, horizon] at probabilities u [series, horizon]; constant beyond the outer levels."""
+    upper = np.clip(np.searchsorted(levels, u, side="left"), 1, len(levels) - 1)
+    low, high = levels[upper - 1], levels[upper]
+    weight = np.clip((u - low) / (high - low), 0.0, 1.0)
+    below = np.take_along_axis(quantiles, (upper - 1)[..., None], axis=2)[..., 0]
+    above = np.take_along_axis(quantiles, upper[..., None], axis=2)[..., 0]
+    value: np.ndarray = below + weight * (above - below)
+    return value
+
+
+def _hash(*words: Any) -> np.ndarray:
+    """SplitMix64 over broadcast words: a counter-based generator.
+
+    Source: Steele, Lea, Flood (2014), Fast splittable pseudorandom number generators, OOPSLA.
+    """
+    with np.errstate(over="ignore"):
+        state = np.zeros((1,), np.uint64)
+        for word in words:
+            state = (state ^ word) + _GOLDEN
+            state = (state ^ (state >> np.uint64(30))) * _MIX1
+            state = (state ^ (state >> np.uint64(27))) * _MIX2
+            state = state ^ (state >> np.uint64(31))
+    return np.asarray(state)
+
+
+def _uniform(bits: np.ndarray) -> np.ndarray:
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def tidy(mean: np.ndarray, quantiles: np.ndarray, counts: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Make a forecast valid: finite, >= 0, quantiles in order, whole-numbered for counts.
+
+    Args:
+        mean: [series, horizon].
+        quantiles: [series, horizon, levels].
+        counts: whether demand comes in whole numbers (quantiles are then rounded; the mean is not).
+
+    Returns:
+        The two arrays as float32.
+    """
+    quantiles = np.maximum.accumulate(np.maximum(np.nan_to_num(quantiles, posinf=np.finfo(np.float32).max), 0), axis=2)
+    if counts:
+        quantiles = np.round(quantiles)
+    mean = np.maximum(np.nan_to_num(mean, posinf=np.finfo(np.float32).max), 0)
+    return mean.astype(np.float32), np.ascontiguousarray(quantiles, dtype=np.float32)
+
+
+def identity_of(keys: pl.DataFrame) -> np.ndarray:
+    """A stable 64-bit number per series, made from its keys alone, uint64 [series]."""
+    text = keys.select(pl.concat_str(pl.all().cast(pl.String), separator="\x1f")).to_series().to_list()
+    digests = (hashlib.blake2b(t.encode(), digest_size=8).digest() for t in text)
+    numbers: np.ndarray = np.frombuffer(b"".join(digests), dtype=np.uint64)
+    return numbers

@@ -1,0 +1,1 @@
+"""Forecasting models: one contract (:mod:`windvane.models.base`), one registry, one wrapper for uncertainty."""

@@ -1,0 +1,69 @@
+"""The equally weighted mean of several point models: hard to beat, and steadier than any of them.
+
+Source: Bates and Granger (1969), The combination of forecasts, Operational Research Quarterly 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from windvane.models.base import POOLED, Artifact, Capabilities, FittedPoint, PointModel
+from windvane.panel import Panel
+
+
+@dataclass(frozen=True)
+class FittedBlend:
+    """Fitted members, by name."""
+
+    members: Mapping[str, FittedPoint]
+
+    def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
+        """See :class:`windvane.models.base.FittedPoint`."""
+        out = np.zeros((panel.shape[0], len(origins), horizon), np.float32)
+        for member in self.members.values():
+            out += member.means(panel, origins, horizon)
+        return out / np.float32(len(self.members))
+
+    def artifact(self) -> Artifact:
+        """The members' artifacts, each key behind the member's name."""
+        parts = {name: member.artifact() for name, member in self.members.items()}
+        return Artifact(
+            arrays={f"{n}.{k}": v for n, part in parts.items() for k, v in part.arrays.items()},
+            values={n: dict(part.values) for n, part in parts.items()},
+            texts={f"{n}.{k}": v for n, part in parts.items() for k, v in part.texts.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Equally weighted mean of models from the registry."""
+
+    name: str = "blend"
+    members: tuple[str, ...] = ("boosted", "seasonal_es", "tsb")
+    capabilities: Capabilities = POOLED
+
+    def models(self) -> dict[str, PointModel]:
+        """The members."""
+        from windvane.models.registry import point_model
+
+        return {name: point_model(name) for name in self.members}
+
+    def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBlend:
+        """Fit every member."""
+        return FittedBlend({name: model.fit(panel, horizon, rng) for name, model in self.models().items()})
+
+    def restore(self, artifact: Artifact) -> FittedBlend:
+        """Rebuild it."""
+
+        def part(name: str) -> Artifact:
+            inside = f"{name}."
+            return Artifact(
+                arrays={k.removeprefix(inside): v for k, v in artifact.arrays.items() if k.startswith(inside)},
+                values=artifact.values[name],
+                texts={k.removeprefix(inside): v for k, v in artifact.texts.items() if k.startswith(inside)},
+            )
+
+        return FittedBlend({name: model.restore(part(name)) for name, model in self.models().items()})

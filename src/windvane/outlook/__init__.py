@@ -1,0 +1,1 @@
+"""The forecast stage: choose, produce, trends, explain."""

@@ -1,0 +1,174 @@
+"""Replay the past, choose per segment, forecast the future: one way for the pipeline and the Python call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from windvane.backtest.board import Board
+from windvane.backtest.folds import folds, segments
+from windvane.backtest.run import PanelAt, Replay
+from windvane.config import Backtest, ForecastSettings
+from windvane.engine import SILENT, Progress
+from windvane.forecast import Forecast
+from windvane.models import registry
+from windvane.models.wrappers.calibrate import FittedCalibrated
+from windvane.models.wrappers.dependence import error_blocks
+from windvane.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What the backtest found.
+
+    Attributes:
+        chosen: champion's name per segment, and under "all".
+        board: scores and leaderboard.
+        replay: models with the evidence that calibrates them.
+    """
+
+    chosen: Mapping[str, str]
+    board: Board
+    replay: Replay
+
+
+@dataclass(frozen=True, eq=False)
+class Produced:
+    """The forecast and what made it.
+
+    Attributes:
+        forecast: of all series, paths included.
+        model: name of the model of every series, text [series].
+        segment: segment of every series, text [series].
+        fitted: the fitted models, by name.
+    """
+
+    forecast: Forecast
+    model: np.ndarray
+    segment: np.ndarray
+    fitted: Mapping[str, FittedCalibrated]
+
+
+def backtest(
+    panel: Panel,
+    settings: Backtest,
+    forecast: ForecastSettings,
+    panel_at: PanelAt | None = None,
+    progress: Progress = SILENT,
+) -> Choice:
+    """Replay the models, choose a champion per segment on the older folds, report the newer ones."""
+    models = [registry.model(name, forecast.quantile_levels) for name in settings.models]
+    simple = [model.name for model in models if model.point.capabilities.simple]
+    replay = Replay(panel, models, forecast.horizon, forecast.seed, panel_at)
+    board = Board(panel, simple, forecast.seed)
+    plan = folds(panel, forecast.horizon, settings.choose_folds, settings.report_folds)
+    chosen: Mapping[str, str] | None = None
+    for result in replay.run(plan, progress):
+        if result.fold.use == "choose":
+            board.add_choosing(result)
+        else:
+            chosen = chosen or board.choose(settings.models)
+            board.add_reported(result, chosen)
+    return Choice(chosen or board.choose(settings.models), board, replay)
+
+
+def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: Progress = SILENT) -> Produced:
+    """Fit the chosen models on all of the history and forecast every series with its segment's champion.
+
+    Raises:
+        MissingFutureError: a covariate known in advance lacks its future.
+    """
+    panel.require_future(settings.horizon)
+    segment = segments(panel)
+    model = np.array([choice.chosen.get(s, choice.chosen["all"]) for s in segment.tolist()])
+    origin = np.array([panel.shape[1] - 1])
+    fitted: dict[str, FittedCalibrated] = {}
+    parts: dict[str, Forecast] = {}
+    names = sorted(set(model.tolist()))
+    with progress.task("forecast", len(names) + 1) as task:
+        for name in names:
+            task.describe(f"forecast: {name}")
+            calibrated = choice.replay.models[name]
+            rng = np.random.default_rng(settings.seed)
+            point = calibrated.point.fit(panel, settings.horizon, rng)
+            evidence = choice.replay.evidence[name] or calibrated.evidence(point, panel, settings.horizon, rng)
+            fitted[name] = calibrated.finish(point, panel, settings.horizon, rng, evidence)
+            parts[name] = fitted[name].forecast(panel, point.means(panel, origin, settings.horizon)[:, 0])
+            task.advance()
+        task.describe("forecast: dependence")
+        blocks = error_blocks(panel, settings.horizon)
+        task.advance()
+    return Produced(_compose(panel, parts, model, blocks, settings.seed), model, segment, fitted)
+
+
+def _compose(
+    panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, blocks: np.ndarray, seed: int
+) -> Forecast:
+    some = next(iter(parts.values()))
+    mean, quantiles = np.empty_like(some.mean), np.empty_like(some.quantiles)
+    for name, part in parts.items():
+        rows = model == name
+        mean[rows], quantiles[rows] = part.mean[rows], part.quantiles[rows]
+    return Forecast(
+        keys=panel.keys,
+        cutoff=panel.cutoff,
+        dates=some.dates,
+        mean=mean,
+        quantiles=quantiles,
+        levels=some.levels,
+        identity=panel.identity,
+        blocks=blocks,
+        counts=panel.counts,
+        seed=seed,
+    )
+
+
+PRESETS: Mapping[str, tuple[Sequence[str], int]] = {
+    "fast": (("moving_average", "seasonal_es", "tsb", "boosted"), 2),
+    "simple": (("moving_average", "ses", "seasonal_es", "tsb"), 2),
+}
+"""Preset -> models tried, folds to choose on."""
+
+
+def forecast(panel: Panel, horizon: int, preset: str = "fast", seed: int = 1) -> Forecast:
+    """Forecast every series of a panel, with the model that its own past favours.
+
+    Args:
+        panel: the series; see :meth:`windvane.panel.Panel.from_frame`.
+        horizon: periods ahead, at least 1.
+        preset: "fast" (smoothing, intermittent and boosted trees) or "simple" (no trees).
+        seed: seed of everything random; the same seed gives the same forecast.
+
+    Returns:
+        A forecast with mean, quantiles and joint paths.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        MissingFutureError: a covariate declared known in advance lacks future values.
+
+    Example:
+        >>> import polars as pl
+        >>> from datetime import date
+        >>> days = pl.date_range(date(2026, 1, 1), date(2026, 2, 25), eager=True)
+        >>> frame = pl.DataFrame({"sku": ["a"] * 56, "date": days, "sales": [1, 2, 3, 4, 5, 6, 7] * 8})
+        >>> panel = Panel.from_frame(frame, keys=["sku"], date="date", sales="sales", freq="1d")
+        >>> forecast(panel, horizon=7).frame().height
+        7
+    """
+    from windvane.config import parse
+    from windvane.errors import ConfigError
+
+    if preset not in PRESETS:
+        raise ConfigError(f"preset={preset!r} is not a preset.", f"Choose from {', '.join(PRESETS)}.")
+    names, count = PRESETS[preset]
+    config = parse(
+        {
+            "forecast": {"horizon": horizon, "seed": seed},
+            "backtest": {"models": tuple(names), "choose_folds": count, "report_folds": 0},
+        },
+        "windvane.forecast",
+    )
+    panel.require_future(horizon)
+    return produce(panel, backtest(panel, config.backtest, config.forecast), config.forecast).forecast

@@ -1,0 +1,99 @@
+"""Everything a run knows of one product, for ``windvane explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from windvane.clean import build
+from windvane.errors import InputError
+from windvane.models.saving import load
+from windvane.outlook.explain import Explanation, explain
+from windvane.store import Run
+
+
+@dataclass(frozen=True)
+class Story:
+    """One series of a run.
+
+    Attributes:
+        sku: its sku.
+        location: its location.
+        title: its name, or empty.
+        model: the model that forecast it.
+        segment: its segment.
+        explanation: its forecast in parts.
+        published: sum of the published means over the horizon; equals ``explanation.total``.
+        trend: its row of trends, or None.
+        reorder: its row of reorder, or None.
+        cleaning: its rows of cleaning.
+    """
+
+    sku: str
+    location: str
+    title: str
+    model: str
+    segment: str
+    explanation: Explanation
+    published: float
+    trend: dict[str, Any] | None
+    reorder: dict[str, Any] | None
+    cleaning: pl.DataFrame
+
+
+def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str | None = None) -> Story:
+    """Tell one product's story from a published run.
+
+    The panel is rebuilt from the tables at the versions that the run pinned, and the saved model explains it.
+
+    Args:
+        run: the published run.
+        read: raw tables at the run's versions.
+        sku: product.
+        location: needed where a product is sold at several.
+
+    Raises:
+        InputError: no such series, or several; names what is there.
+    """
+    series = run.read("series").filter(pl.col("sku") == sku)
+    if location is not None:
+        series = series.filter(pl.col("location") == location)
+    if not series.height:
+        near = run.scan("series").filter(pl.col("sku").str.contains(sku, literal=True)).head(5).collect()["sku"]
+        hint = f"Did you mean {', '.join(near)}?" if len(near) else "See: windvane export forecasts."
+        raise InputError(f"run {run.id} has no series of sku {sku!r}.", hint, table="series", column="sku")
+    if series.height > 1:
+        raise InputError(
+            f"sku {sku!r} is sold at {series.height} locations.",
+            f"Name one with --location: {', '.join(series['location'].head(10))}.",
+            table="series",
+            column="location",
+        )
+    location, model = series["location"][0], series["model"][0]
+    panel = build(read, run.config, run.as_of).panel
+    row = panel.keys.with_row_index().filter((pl.col("sku") == sku) & (pl.col("location") == location))["index"]
+    fitted = load(run.folder / "models" / model)
+    here = (pl.col("sku") == sku) & (pl.col("location") == location)
+    titles = run.read("products_view").filter(pl.col("sku") == sku)["title"]
+    return Story(
+        sku=sku,
+        location=location,
+        title=(titles[0] or "") if len(titles) else "",
+        model=model,
+        segment=series["segment"][0],
+        explanation=explain(fitted.point, panel, int(row[0]), fitted.horizon),
+        published=float(run.scan("forecasts").filter(here).select(pl.col("mean").sum()).collect().item()),
+        trend=_row(run, "trends", here & (pl.col("level") == "series")),
+        reorder=_row(run, "reorder", here),
+        cleaning=run.scan("cleaning").filter(here).collect(),
+    )
+
+
+def _row(run: Run, table: str, here: pl.Expr) -> dict[str, Any] | None:
+    if table not in run.tables:
+        return None
+    rows = run.scan(table).filter(here).collect()
+    return rows.row(0, named=True) if rows.height else None

@@ -1,0 +1,177 @@
+"""The pipeline, top to bottom. Read this first.
+
+A shop's files become tables at ``windvane ingest``. A run then passes the stages below in order, reading the
+tables at the versions it pinned, and is published as a whole or not at all:
+
+    clean      raw tables -> the demand panel, what was changed, what could not be told
+    backtest   replay every model on past cutoffs; choose a champion per segment; report on later folds
+    forecast   the champions' forecast of every series, with joint paths; where demand is turning
+    decide     from paths, stock, costs and lead times: what to reorder, and the money at stake
+    monitor    how the previous run's forecast fared; is the data fresh
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date as Date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from windvane.engine import SILENT, Progress
+from windvane.errors import InputError, NoRunError
+
+if TYPE_CHECKING:
+    from windvane.clean import Cleaned
+    from windvane.outlook.produce import Choice, Produced
+    from windvane.store import Run, RunWriter, Workspace
+
+
+@dataclass
+class Work:
+    """What the stages of one run hand on."""
+
+    workspace: Workspace
+    run: RunWriter
+    progress: Progress = SILENT
+    _parts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def cleaned(self) -> Cleaned:
+        """What clean made."""
+        return self._parts["cleaned"]  # type: ignore[return-value]
+
+    @property
+    def choice(self) -> Choice:
+        """What backtest found."""
+        return self._parts["choice"]  # type: ignore[return-value]
+
+    @property
+    def produced(self) -> Produced:
+        """What forecast made."""
+        return self._parts["produced"]  # type: ignore[return-value]
+
+    def keep(self, name: str, part: object) -> None:
+        """Hand a result on."""
+        self._parts[name] = part
+
+
+def clean(work: Work) -> int:
+    """Raw tables -> panel, cleaning, products_view, quarantine_summary."""
+    from windvane.clean import build
+
+    cleaned = build(work.run.read, work.run.config, work.run.as_of)
+    if not cleaned.panel.shape[0]:
+        raise InputError(
+            "the orders hold no series to forecast.",
+            "Ingest orders first (windvane ingest), or relax clean.min_active_periods.",
+            table="orders",
+        )
+    work.keep("cleaned", cleaned)
+    panel = pl.concat(list(cleaned.frames()))
+    work.run.write("panel", panel)
+    work.run.write("cleaning", cleaned.cleaning)
+    work.run.write("products_view", cleaned.products)
+    aside = work.run.read("quarantine").group_by("table", "rule", "reason").len("count").sort("count", descending=True)
+    work.run.write("quarantine_summary", aside.collect())
+    return panel.height
+
+
+def backtest(work: Work) -> int:
+    """Panel -> scores, leaderboard."""
+    from windvane.outlook.produce import backtest as replay
+
+    config, panel = work.run.config, work.cleaned.panel
+    choice = replay(panel, config.backtest, config.forecast, progress=work.progress)
+    work.keep("choice", choice)
+    scores = choice.board.scores_frame()
+    work.run.write("scores", scores)
+    work.run.write("leaderboard", choice.board.leaderboard(choice.chosen, config.backtest.bootstrap))
+    return scores.height
+
+
+def forecast(work: Work) -> int:
+    """Panel and champions -> forecasts, series, trends, fitted models."""
+    from windvane.outlook.produce import produce
+    from windvane.outlook.trends import trends
+
+    panel = work.cleaned.panel
+    produced = produce(panel, work.choice, work.run.config.forecast, work.progress)
+    work.keep("produced", produced)
+    frame = produced.forecast.frame()
+    work.run.write("forecasts", frame)
+    work.run.write(
+        "series",
+        panel.keys.with_columns(pl.Series("segment", produced.segment), pl.Series("model", produced.model)),
+    )
+    work.run.write("trends", trends(panel, produced.forecast, work.cleaned.revenue))
+    for name, fitted in produced.fitted.items():
+        fitted.save(work.run.folder / "models" / name)
+    return frame.height
+
+
+def decide(work: Work) -> int:
+    """Paths, stock, costs, lead times -> reorder."""
+    from windvane.decisions.inventory import propose
+
+    config = work.run.config
+    plan = propose(work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language)
+    work.run.write("reorder", plan)
+    return plan.height
+
+
+def monitor(work: Work) -> int:
+    """The previous run's forecast against what came -> accuracy; freshness and jumps join the findings."""
+    from windvane.monitor.accuracy import accuracy
+    from windvane.monitor.data_health import data_health
+
+    try:
+        previous = work.workspace.runs.latest()
+    except NoRunError:
+        previous = None
+    if previous is not None and "forecasts" in previous.tables:
+        work.run.write("accuracy", accuracy(previous.read("forecasts"), previous.id, work.cleaned.panel))
+    findings = pl.concat([work.cleaned.findings, data_health(work.run.read, work.cleaned.closed)])
+    work.run.write("findings", findings)
+    return findings.height
+
+
+STAGES: Mapping[str, Callable[[Work], int]] = {
+    "clean": clean,
+    "backtest": backtest,
+    "forecast": forecast,
+    "decide": decide,
+    "monitor": monitor,
+}
+"""Stages of a run in running order; each returns the rows it wrote."""
+
+
+def run(workspace: Workspace, as_of: Date | None = None, progress: Progress = SILENT) -> Run:
+    """Pass all stages and publish.
+
+    Args:
+        workspace: the shop.
+        as_of: see only what was known at the end of this day.
+        progress: told of what is going on.
+
+    Returns:
+        The published run.
+
+    Raises:
+        WindvaneError: nothing was published, the previous run stands.
+
+    Example:
+        >>> from windvane import Workspace, run
+        >>> published = run(Workspace.open("shop"))  # doctest: +SKIP
+        >>> published.read("reorder")  # doctest: +SKIP
+    """
+    with workspace.runs.start(as_of) as writer:
+        work = Work(workspace, writer, progress)
+        with progress.task("run", len(STAGES)) as task:
+            for name, stage in STAGES.items():
+                task.describe(name)
+                with writer.stage(name) as meter:
+                    meter.rows = stage(work)
+                task.advance()
+        return writer.publish()

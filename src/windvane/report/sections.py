@@ -1,0 +1,431 @@
+"""The sections of the page that a planner acts on: overview, trends, forecasts, reorder list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from windvane.report import reorder
+from windvane.report.facts import EMBEDDED_SERIES, Facts, direction_counts
+from windvane.report.numbers import Shown
+from windvane.report.pen import Pen, Text, Value, safe, table
+
+RANKED = 8
+"""Entries of each ranked list."""
+
+
+def periods(facts: Facts) -> Text:
+    """The horizon in words."""
+    return Text(f"report.overview.{'weeks' if facts.freq == '1w' else 'days'}", (("count", str(facts.horizon)),))
+
+
+def section(pen: Pen, name: str, body: str, lead: str = "") -> str:
+    """One section with its heading."""
+    group = {"forecasts": "fans"}.get(name, name)
+    return (
+        f'<section id="{name}" aria-labelledby="{name}-heading"><div class="head"><h2 id="{name}-heading">'
+        f"{pen.t(f'report.{group}.heading')}</h2>{f'<p>{lead}</p>' if lead else ''}</div>{body}</section>"
+    )
+
+
+def empty(text: str) -> str:
+    """What stands where there is nothing to show."""
+    return f'<p class="empty">{text}</p>'
+
+
+def panel(title: str, note: str, body: str, extra: str = "") -> str:
+    """A framed part of a section."""
+    note = f'<p class="note">{note}</p>' if note else ""
+    return f'<div class="panel {extra}"><header><h3>{title}</h3>{note}</header>{body}</div>'
+
+
+def plot(pen: Pen, figure: str, label: str) -> str:
+    """The place of a figure, drawn by the page's script.
+
+    Args:
+        pen: writes the label.
+        figure: name of the figure among the page's data.
+        label: catalogue key that says what the figure shows.
+    """
+    return f'<div class="plot" data-figure="{figure}" role="img" {pen.attribute("aria-label", label)}></div>'
+
+
+def switch(pen: Pen, group: str, choices: list[tuple[str, str]]) -> str:
+    """Buttons of which one is pressed; each shows the elements of its name.
+
+    Args:
+        pen: writes the texts.
+        group: name of the group.
+        choices: name and catalogue key of each choice; the first is pressed.
+    """
+    buttons = "".join(
+        f'<button type="button" data-show="{name}" aria-pressed="{str(i == 0).lower()}">{pen.t(key)}</button>'
+        for i, (name, key) in enumerate(choices)
+    )
+    return f'<div class="switch" role="group" data-switch="{group}">{buttons}</div>'
+
+
+# --- overview ---------------------------------------------------------------------------------------------------
+
+
+def overview(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
+    """Headline tiles, chart of the whole, and the first lines to order."""
+    tiles = (
+        _stake_tile(listing, pen) + _order_tile(listing, pen) + _sales_tile(facts, pen) + _direction_tile(facts, pen)
+    )
+    chart = empty(pen.t("report.overview.no_forecast"))
+    if facts.horizon:
+        group = [("total-units", "report.overview.units"), ("total-money", "report.overview.money")]
+        chart = switch(pen, "total", group) + "".join(
+            f'<div data-panel="{name}"{" hidden" if i else ""}>{plot(pen, name, "report.overview.demand")}</div>'
+            for i, (name, _) in enumerate(group)
+        )
+    period = Text(f"report.overview.{'week' if facts.freq == '1w' else 'day'}")
+    demand = panel(pen.t("report.overview.demand"), pen.t("report.overview.demand_note", period=period), chart, "wide")
+    body = f'<div class="tiles">{tiles}</div>{_stock_banner(facts, listing, pen)}'
+    body += f'<div class="pair lean">{demand}{_first_orders(listing, pen)}</div>{_last_run(facts, pen)}'
+    return section(pen, "overview", body)
+
+
+def freshness(facts: Facts, pen: Pen) -> str:
+    """Until when the data reaches and how far the forecast goes."""
+    if facts.cutoff is None:
+        return ""
+    until = facts.dates[-1] if facts.dates else facts.cutoff
+    text = pen.t(
+        "report.overview.fresh", cutoff=Shown("day", facts.cutoff), periods=periods(facts), until=Shown("day", until)
+    )
+    late = _days_late(facts)
+    stale = pen.t("report.overview.stale", count=Shown("count", late), cutoff=Shown("day", facts.cutoff))
+    return f'<p class="fresh">{text}</p>' + (f'<p class="stale">{stale}</p>' if late > 3 else "")
+
+
+def _days_late(facts: Facts) -> int:
+    asked = facts.manifest.get("as_of") or facts.manifest.get("created")
+    if facts.cutoff is None or not asked:
+        return 0
+    try:
+        made = datetime.fromisoformat(str(asked)).date()
+    except ValueError:
+        return 0
+    # A period is known once it has ended.
+    return (made - facts.cutoff - timedelta(days=7 if facts.freq == "1w" else 1)).days
+
+
+def _tile(title: str, value: str, note: str, kind: str = "") -> str:
+    return f'<div class="tile {kind}"><h3>{title}</h3><p class="value">{value}</p><p class="note">{note}</p></div>'
+
+
+def _stake_tile(listing: pl.DataFrame, pen: Pen) -> str:
+    title = pen.t("report.overview.stake")
+    if not listing.height:
+        return _tile(title, "–", pen.t("report.overview.stake_none"))
+    value = pen.n("short_money", float(listing["money_at_stake"].sum()))
+    return _tile(title, value, pen.t("report.overview.stake_note"), "accent")
+
+
+def _order_tile(listing: pl.DataFrame, pen: Pen) -> str:
+    title = pen.t("report.overview.order")
+    if not listing.height:
+        return _tile(title, "–", pen.t("report.overview.stake_none"))
+    now = listing.filter(pl.col("order_now") > 0)
+    note = pen.t(
+        "report.overview.order_of",
+        total=Shown("count", listing.height),
+        money=Text("report.overview.order_value", (("money", Shown("short_money", float(now["order_value"].sum()))),)),
+    )
+    return _tile(title, pen.n("count", now.height), note)
+
+
+def _sales_tile(facts: Facts, pen: Pen) -> str:
+    title = pen.t("report.overview.sales", periods=periods(facts))
+    look = facts.outlook
+    if look is None:
+        return _tile(title, "–", pen.t("report.overview.no_forecast"))
+    note = pen.t(
+        "report.overview.sales_before",
+        money=Shown("short_money", look.before_money),
+        units=Shown("count", look.before_units),
+        periods=periods(facts),
+        change=Shown("signed_share", look.change),
+    )
+    units = pen.t("report.overview.sales_units", units=Shown("count", look.units))
+    whole = facts.tables["trends"].filter(pl.col("level") == "total").head(1)
+    if whole.height and whole["growth_low"][0] is not None:
+        row = whole.row(0, named=True)
+        shares = {
+            k: Shown("signed_share", row[f"growth{e}"]) for k, e in (("growth", ""), ("low", "_low"), ("high", "_high"))
+        }
+        note += f'</p><p class="note">{pen.t("report.overview.growth", **shares)}'
+    return _tile(title, f"{pen.n('short_money', look.money)} <small>{units}</small>", note)
+
+
+def _direction_tile(facts: Facts, pen: Pen) -> str:
+    counts = direction_counts(facts)
+    whole = sum(counts.values())
+    if not whole:
+        return _tile(pen.t("report.overview.direction"), "–", pen.t("report.trends.no_trends"))
+    bar = "".join(f'<i class="{w}" style="flex:{c}"></i>' for w, c in counts.items() if c)
+    key = "".join(
+        f'<li><i class="mark {w}" aria-hidden="true"></i>{pen.t(f"trend.{w}")} <b>{pen.n("count", c)}</b></li>'
+        for w, c in counts.items()
+    )
+    return (
+        f'<div class="tile"><h3>{pen.t("report.overview.direction")}</h3>'
+        f'<div class="stack" aria-hidden="true">{bar}</div><ul class="key">{key}</ul></div>'
+    )
+
+
+def _stock_banner(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
+    if not listing.height or not reorder.assumes(listing, "stock").all():
+        return ""
+    cover = Shown("days", float(facts.setting("decide", "assumed_cover", 14)))
+    return f'<p class="banner" role="note">{pen.t("report.overview.assumed_stock", days=cover)}</p>'
+
+
+def _first_orders(listing: pl.DataFrame, pen: Pen) -> str:
+    top = listing.filter(pl.col("order_now") > 0).head(6)
+    if not top.height:
+        key = "nothing" if listing.height else "none"
+        return panel(pen.t("report.overview.order_first"), "", empty(pen.t(f"report.reorder.{key}")))
+    items = "".join(
+        f'<li><span class="name">{safe(row["title"])}</span>'
+        f'<span class="amount">{pen.t("report.overview.sales_units", units=Shown("units", row["order_now"]))}</span>'
+        f"<b>{pen.n('short_money', row['money_at_stake'])}</b></li>"
+        for row in top.iter_rows(named=True)
+    )
+    more = f'<a class="more" href="#reorder">{pen.t("report.reorder.heading")} →</a>'
+    note = pen.t("report.overview.stake_note")
+    return panel(pen.t("report.overview.order_first"), note, f'<ol class="first">{items}</ol>{more}')
+
+
+def _last_run(facts: Facts, pen: Pen) -> str:
+    rows = facts.tables["accuracy"].filter(pl.col("node") == "series")
+    if not rows.height:
+        return ""
+    row = rows.row(0, named=True)
+    text = pen.t(
+        "report.overview.last_run_text",
+        periods=Shown("count", row["periods"]),
+        run=row["run"],
+        wape=Shown("share1", row["wape"]),
+        bias=Shown("signed_share", row["bias"]),
+        coverage=Shown("share", row["coverage80"]),
+    )
+    return f'<p class="quote"><b>{pen.t("report.overview.last_run")}</b><br>{text}</p>'
+
+
+# --- trends -----------------------------------------------------------------------------------------------------
+
+
+def labelled(facts: Facts, level: str) -> pl.DataFrame:
+    """The trends of one level ("series" or "category") with the label to show."""
+    trends = facts.tables["trends"].filter(pl.col("level") == level)
+    if level == "category":
+        return trends.with_columns(pl.col("category").alias("label"))
+    places = trends["location"].n_unique() > 1
+    label = pl.col("title").fill_null(pl.col("sku"))
+    if places:
+        label = pl.concat_str([label, pl.lit(" · "), pl.col("location")])
+    return trends.join(facts.tables["names"].select("sku", "title"), on="sku", how="left").with_columns(
+        label.alias("label")
+    )
+
+
+def radar(facts: Facts, pen: Pen) -> str:
+    """Charts and ranked lists of what rises, falls, is new or ends."""
+    if not facts.tables["trends"].height:
+        return section(pen, "trends", empty(pen.t("report.trends.no_trends")))
+    parts = []
+    for i, level in enumerate(("series", "category")):
+        rows = labelled(facts, level)
+        named = rows.filter(pl.col("label") != "") if level == "category" else rows
+        body = empty(pen.t("report.trends.no_categories"))
+        if named.height:
+            words = ("rising", "falling", "new", "ending") if level == "series" else ("rising", "falling")
+            lists = "".join(_ranked(named, word, pen) for word in words)
+            chart = plot(pen, f"radar-{level}", "report.trends.lead")
+            body = f'<div class="panel">{chart}</div><div class="lists">{lists}</div>'
+        parts.append(f'<div data-panel="trends-{level}"{" hidden" if i else ""}>{body}</div>')
+    buttons = switch(
+        pen,
+        "trends",
+        [("trends-series", "report.trends.products"), ("trends-category", "report.trends.categories")],
+    )
+    return section(pen, "trends", buttons + "".join(parts), pen.t("report.trends.lead"))
+
+
+def _ranked(rows: pl.DataFrame, word: str, pen: Pen) -> str:
+    found = rows.filter(pl.col("trend") == word).sort("rank")
+    count = f"<small>{pen.n('count', found.height)}</small>"
+    title = f'<i class="mark {word}" aria-hidden="true"></i>{pen.t(f"report.trends.{word}")} {count}'
+    if not found.height:
+        return panel(title, "", empty(pen.t(f"report.trends.no_{word}")), "ranked")
+    top = found.head(RANKED)
+    ends = [v for c in ("growth_low", "growth_high") for v in top[c].drop_nulls()]
+    low, high = max(min([0.0, *ends]), -1.0), min(max([0.0, *ends]), 2.0)
+    cells = [
+        [
+            f'<span class="name">{safe(row["label"])}</span>',
+            _whisker(row, (low, high), word),
+            f"{pen.n('signed_share', row['growth'])}<small>{_interval(row, pen)}</small>",
+            pen.n("signed_money", row["money"]),
+        ]
+        for row in top.iter_rows(named=True)
+    ]
+    head = [
+        (pen.t("report.trends.name_head"), ""),
+        (f'<span class="unseen">{pen.t("report.trends.interval_head")}</span>', "whisk"),
+        (pen.t("report.trends.growth_head"), "num"),
+        (pen.t("report.trends.money"), "num"),
+    ]
+    note = pen.t("report.trends.legend", low=Shown("signed_share", low), high=Shown("signed_share", high))
+    return panel(title, note, table(pen.t(f"report.trends.{word}"), head, cells), "ranked")
+
+
+def _interval(row: Mapping[str, Any], pen: Pen) -> str:
+    if row["growth_low"] is None:
+        return ""
+    return pen.t(
+        "report.interval", low=Shown("signed_share", row["growth_low"]), high=Shown("signed_share", row["growth_high"])
+    )
+
+
+def _whisker(row: Mapping[str, Any], scale: tuple[float, float], word: str) -> str:
+    """The growth and its interval as a small line with a dot, on the list's common scale."""
+    low, high = scale
+    span = (high - low) or 1.0
+
+    def at(value: float | None) -> float:
+        clipped = min(max(value if value is not None else 0.0, low), high)
+        return 4 + 92 * (clipped - low) / span
+
+    middle = at(row["growth"])
+    left = at(row["growth_low"]) if row["growth_low"] is not None else middle
+    right = at(row["growth_high"]) if row["growth_high"] is not None else middle
+    return (
+        f'<svg class="whisker {word}" viewBox="0 0 100 14" aria-hidden="true"><line class="zero" x1="{at(0):.1f}" '
+        f'x2="{at(0):.1f}" y1="0" y2="14"/><line x1="{left:.1f}" x2="{right:.1f}" y1="7" y2="7"/>'
+        f'<circle cx="{middle:.1f}" cy="7" r="3.4"/></svg>'
+    )
+
+
+# --- forecasts --------------------------------------------------------------------------------------------------
+
+
+def picks(facts: Facts, count: int = 8, unsure: int = 4) -> dict[str, list[int]]:
+    """Which series get a fan chart: places in ``facts.series`` of the most important and the least certain.
+
+    Args:
+        facts: from :func:`windvane.report.facts.gather`.
+        count: number of most important series.
+        unsure: number of least certain series, among the better-selling half and not shown already.
+    """
+    series = facts.series.head(EMBEDDED_SERIES).with_row_index("place")
+    important = series["place"].head(count).to_list()
+    rest = series.head(max(count + unsure, (series.height + 1) // 2)).filter(~pl.col("place").is_in(important))
+    uncertain = rest.drop_nulls("width").sort("width", descending=True)["place"].head(unsure).to_list()
+    return {"important": important, "uncertain": uncertain}
+
+
+def fans(facts: Facts, chosen: dict[str, list[int]], pen: Pen) -> str:
+    """Search box and small multiples of fan charts."""
+    if not facts.series.height:
+        return section(pen, "forecasts", empty(pen.t("report.fans.empty")))
+    shown = Shown("count", min(facts.series.height, EMBEDDED_SERIES))
+    note = (
+        pen.t("report.fans.search_count", count=shown)
+        if facts.series.height <= EMBEDDED_SERIES
+        else pen.t("report.fans.search_part", count=shown, total=Shown("count", facts.series.height))
+    )
+    search = (
+        f'<div class="panel finder"><label for="find">{pen.t("report.fans.search")}</label><div class="combo">'
+        '<input id="find" type="search" role="combobox" aria-expanded="false" aria-controls="found" '
+        f'aria-autocomplete="list" autocomplete="off" {pen.attribute("placeholder", "report.fans.search_hint")}>'
+        f'<ul id="found" role="listbox" hidden></ul></div><p class="note">{note}</p>'
+        '<div id="picked" aria-live="polite"></div></div>'
+    )
+    key = "".join(
+        f'<span><i class="swatch {c}" aria-hidden="true"></i>{pen.t(f"report.fans.{c}")}</span>'
+        for c in ("history", "median", "band50", "band80", "band95")
+    )
+    groups = "".join(
+        f"<h3>{pen.t(f'report.fans.{group}')} "
+        f"<small>{pen.t(f'report.fans.{group}_note', **_periods(facts, group))}</small></h3>"
+        f'<div class="fans">{"".join(_fan(facts, place, pen, group) for place in places)}</div>'
+        for group, places in chosen.items()
+        if places
+    )
+    return section(pen, "forecasts", f'{search}<p class="legend">{key}</p>{groups}', pen.t("report.fans.lead"))
+
+
+def _periods(facts: Facts, group: str) -> dict[str, Value | Text]:
+    return {"periods": periods(facts)} if group == "important" else {}
+
+
+def _fan(facts: Facts, place: int, pen: Pen, group: str) -> str:
+    row = facts.series.row(place, named=True)
+    figure = (
+        pen.t("report.fans.width", width=Shown("share", row["width"]))
+        if group == "uncertain"
+        else pen.t("report.fans.revenue", money=Shown("short_money", row["revenue"]))
+    )
+    expected = pen.t("report.fans.expected", units=Shown("units", row["expected"]))
+    under = " · ".join(safe(v) for v in (row["category"], _place(facts, row)) if v)
+    label = pen.attribute("aria-label", "report.fans.chart", title=row["title"])
+    return (
+        f'<figure class="fan"><figcaption><b title="{safe(row["title"])}">{safe(row["title"])}</b>'
+        f'<span class="under">{under or safe(row["sku"])}</span>'
+        f'<span class="numbers">{figure} · {expected}</span></figcaption>'
+        f'<div class="plot" data-series="{place}" role="img" {label}></div></figure>'
+    )
+
+
+def _place(facts: Facts, row: Mapping[str, Any]) -> str:
+    return str(row["location"]) if facts.series["location"].n_unique() > 1 else ""
+
+
+# --- reorder ----------------------------------------------------------------------------------------------------
+
+_SORTED = (
+    ("title", "product", ""), ("order_now", "order_now", "num"), ("order_value", "order_value", "num"),
+    ("on_hand", "on_hand", "num"), ("days_of_supply", "days_of_supply", "num"), ("risk_if_skipped", "risk", "risk"),
+    ("money_at_stake", "stake", "num"),
+)  # fmt: skip
+
+
+def order_list(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
+    """The frame of the reorder list; the page's script fills, sorts and filters its rows."""
+    if not listing.height:
+        return section(pen, "reorder", empty(pen.t("report.reorder.none")))
+    notes = _stock_banner(facts, listing, pen)
+    assumed = listing.filter(pl.col("assumed").fill_null("") != "").height
+    notes += "" if (listing["order_now"] > 0).any() else empty(pen.t("report.reorder.nothing"))
+    heads = "".join(
+        f'<th scope="col" class="{kind}" data-column="{column}"><button type="button">'
+        f"{pen.t(f'report.reorder.{key}')}</button></th>"
+        for column, key, kind in _SORTED
+    )
+    under = []
+    if assumed:
+        counts = {"count": Shown("count", assumed), "total": Shown("count", listing.height)}
+        under.append(pen.t("report.reorder.some_assumed", **counts))
+    if listing.height > reorder.EMBEDDED_LINES:
+        counts = {"count": Shown("count", reorder.EMBEDDED_LINES), "total": Shown("count", listing.height)}
+        under.append(pen.t("report.reorder.part", **counts))
+    label = pen.attribute("aria-label", "report.reorder.search")
+    body = (
+        f'{notes}<div class="panel"><div class="tools"><input id="filter" type="search" '
+        f"{pen.attribute('placeholder', 'report.reorder.search_hint')} {label}>"
+        f'<label class="check"><input id="only-now" type="checkbox"> {pen.t("report.reorder.only_now")}</label>'
+        f'<span id="lines" class="note" aria-live="polite"></span>'
+        f'<button id="download" type="button" class="button">{pen.t("report.reorder.download")}</button></div>'
+        f'<div class="scroll" tabindex="0"><table id="orders" class="orders"><caption class="unseen">'
+        f"{pen.t('report.reorder.caption')}</caption><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>"
+        f'<button id="more" type="button" class="button" hidden></button>'
+        f'<p class="note">{pen.t("report.reorder.risk_line")} {" ".join(under)}</p></div>'
+    )
+    return section(pen, "reorder", body, pen.t("report.reorder.lead"))
