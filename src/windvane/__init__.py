@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from windvane.config import Config as Config
     from windvane.errors import WindvaneError as WindvaneError
-    from windvane.forecast import Forecast as Forecast
-    from windvane.ingest import ingest as ingest
+    from windvane.forecasts import Forecast as Forecast
+    from windvane.ingest import ingest as ingest_files  # noqa: F401
     from windvane.outlook.produce import forecast as forecast
     from windvane.panel import Panel as Panel
     from windvane.pipeline import run as run
-    from windvane.report import export as export
-    from windvane.report import write as report
+    from windvane.report import export as export_table  # noqa: F401
+    from windvane.report import write as write_report  # noqa: F401
     from windvane.store import Run as Run
     from windvane.store import Workspace as Workspace
 
@@ -30,15 +30,15 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Config": ("windvane.config", "Config"),
-    "Forecast": ("windvane.forecast", "Forecast"),
+    "Forecast": ("windvane.forecasts", "Forecast"),
     "Panel": ("windvane.panel", "Panel"),
     "Run": ("windvane.store", "Run"),
     "WindvaneError": ("windvane.errors", "WindvaneError"),
     "Workspace": ("windvane.store", "Workspace"),
-    "export": ("windvane.report", "export"),
+    "export_table": ("windvane.report", "export"),
     "forecast": ("windvane.outlook.produce", "forecast"),
-    "ingest": ("windvane.ingest", "ingest"),
-    "report": ("windvane.report", "write"),
+    "ingest_files": ("windvane.ingest", "ingest"),
+    "write_report": ("windvane.report", "write"),
     "run": ("windvane.pipeline", "run"),
 }
 __all__ = ["__version__", *_PUBLIC]

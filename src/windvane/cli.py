@@ -17,12 +17,15 @@ import typer
 from windvane.errors import ConfigError, WindvaneError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import polars as pl
     from rich.console import Console
 
     from windvane.engine import Progress
     from windvane.ingest import IngestReport
-    from windvane.store import Workspace
+    from windvane.outlook.story import Story
+    from windvane.store import Run, Workspace
 
 app = typer.Typer(
     name="windvane",
@@ -198,6 +201,97 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def run(
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="See only what was known at the end of this day.")
+    ] = None,
+    workspace: Folder = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Clean, backtest, forecast, decide; publish the results as a whole."""
+    from windvane.pipeline import run as run_pipeline
+
+    published = run_pipeline(_open(workspace), _day(as_of), progress(as_json))
+    if as_json:
+        emit({"run": published.id, "tables": published.tables, "stages": published.manifest["stages"]})
+    else:
+        _show_run(published)
+
+
+@app.command()
+def report(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file; default report.html.")] = None,
+    language: Annotated[str | None, typer.Option(help="en or zh; default the shop's.")] = None,
+    workspace: Folder = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Write the latest run as one HTML page that needs no network."""
+    from windvane.report import write
+
+    opened = _open(workspace)
+    path = write(opened.runs.latest(), output or opened.folder / "report.html", language)
+    if as_json:
+        emit({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        say(f"[green]✓[/] {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Table of the latest run: forecasts, reorder, trends, ...")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default TABLE.FORMAT.")] = None,
+    fmt: Annotated[str | None, typer.Option("--format", "-f", help="csv, parquet or xlsx; default by name.")] = None,
+    workspace: Folder = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Write a table of the latest run as csv, parquet or xlsx."""
+    from windvane.report import export as write
+
+    latest = _open(workspace).runs.latest()
+    fmt = fmt or ((output.suffix.lstrip(".") if output else "") or "csv")
+    path = write(latest, table, output or Path(f"{table}.{fmt}"), fmt)
+    if as_json:
+        emit({"file": str(path), "rows": latest.tables[table], "run": latest.id})
+    else:
+        say(f"[green]✓[/] {path}: {latest.tables[table]:,} rows of run {latest.id}")
+
+
+@app.command()
+def explain(
+    sku: Annotated[str, typer.Argument(help="Product.")],
+    location: Annotated[str | None, typer.Option("--location", "-l", help="Where, if sold at several.")] = None,
+    workspace: Folder = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Say why a product's forecast, trend and reorder line are what they are."""
+    from dataclasses import asdict
+
+    from windvane.outlook.story import tell
+
+    opened = _open(workspace)
+    latest = opened.runs.latest()
+    pinned = latest.manifest["versions"]
+    story = tell(latest, lambda name: opened.tables.read(name, pinned.get(name)), sku, location)
+    if as_json:
+        emit({"run": latest.id, **asdict(story), "cleaning": story.cleaning.to_dicts()})
+    else:
+        _show_story(story, latest)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder for the demo's workspace and report.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Run everything on real groceries: 1.47 million transactions of 2017 (extra [demo])."""
+    from windvane.demo import run_demo
+
+    result = run_demo(folder, progress(as_json), (lambda text: None) if as_json else say)
+    if as_json:
+        emit(result)
+
+
 def say(text: str) -> None:
     """Print a line for people; rich markup allowed."""
     _console().print(text, highlight=False, soft_wrap=True)
@@ -236,6 +330,50 @@ def _open(folder: Path) -> Workspace:
     from windvane.store import Workspace
 
     return Workspace.open(folder)
+
+
+def _day(text: str | None) -> date | None:
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--as-of {text!r} is not a day.", "Write it as 2026-11-22.") from None
+
+
+def _show_run(published: Run) -> None:
+    from windvane.report.summary import lines
+
+    stages = published.manifest["stages"]
+    seconds = sum(stage["seconds"] for stage in stages)
+    say(f"[green]✓[/] Run {published.id} published in {seconds:.1f} s")
+    for stage in stages:
+        say(f"  {stage['stage']:<9} {stage['rows']:>12,} rows {stage['seconds']:>8.1f} s {stage['peak_mb']:>8,.0f} MB")
+    for line in lines(published):
+        say(line)
+
+
+def _show_story(story: Story, run: Run) -> None:
+    from rich.markup import escape
+
+    name = f"{story.sku} {story.title}".strip()
+    horizon = run.config.forecast.horizon
+    say(f"[bold]{escape(name)}[/] at {escape(story.location)}: {story.segment}, forecast by {story.model}")
+    say(f"Expected demand over {horizon} periods: {story.published:,.1f} units")
+    for part, units in sorted(story.explanation.parts.items(), key=lambda item: -abs(item[1])):
+        say(f"  {units:>+12,.1f}  {part}")
+    if story.trend is not None and story.trend["growth"] is not None:
+        trend = story.trend
+        say(
+            f"Trend: {trend['trend']}, {trend['growth']:+.0%} per 28 days "
+            f"(80 % interval {trend['growth_low']:+.0%} to {trend['growth_high']:+.0%})"
+        )
+    if story.reorder is not None:
+        say(f"Reorder: {escape(story.reorder['why'])}")
+    if story.cleaning.height:
+        show_frame(story.cleaning.select("date", "rule", "before", "after", "why").head(10), "Changed in cleaning")
 
 
 def _show_ingest(reports: list[IngestReport]) -> None:

@@ -83,11 +83,12 @@ class Backtest(_Block):
             "sba",
             "tsb",
             "boosted",
+            "blend",
         ),
         min_length=1,
         description="Names from the model registry.",
     )
-    choose_folds: int = Field(2, ge=1, description="Folds that the champion is chosen and calibrated on.")
+    choose_folds: int = Field(4, ge=1, description="Folds that the champion is chosen and calibrated on.")
     report_folds: int = Field(3, ge=0, description="Later folds that only the report sees.")
     bootstrap: int = Field(1000, ge=100, description="Resamples of the paired bootstrap.")
 

@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 
 from windvane.errors import InputError, MissingFutureError
-from windvane.forecast import identity_of
+from windvane.forecasts import identity_of
 from windvane.freq import Freq
 
 PRELAUNCH, ACTIVE, ENDED = 0, 1, 2
@@ -183,7 +183,7 @@ class Panel:
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             part = self.take(rows)
-            trim = min(int(part.launch.min(initial=0)), self.shape[1] - 1)
+            trim = int(part.launch.min(initial=self.shape[1] - 1))
             yield rows, part._from_column(trim)
 
     def _from_column(self, start: int) -> Panel:

@@ -132,7 +132,7 @@ def monitor(work: Work) -> int:
         previous = None
     if previous is not None and "forecasts" in previous.tables:
         work.run.write("accuracy", accuracy(previous.read("forecasts"), previous.id, work.cleaned.panel))
-    findings = pl.concat([work.cleaned.findings, data_health(work.run.read, work.cleaned.closed)])
+    findings = pl.concat([work.cleaned.findings, data_health(work.run.read, work.cleaned.closed, work.run.as_of)])
     work.run.write("findings", findings)
     return findings.height
 

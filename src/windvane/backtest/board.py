@@ -33,7 +33,7 @@ class Board:
         self.simple = tuple(simple)
         self.seed = seed
         self.scores: list[dict[str, object]] = []
-        self._choosing: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        self._choosing: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
         self._reported: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray, dict[str, float], float]]] = {}
         self._nodes = _nodes(panel)
 
@@ -41,35 +41,42 @@ class Board:
         """Take in a fold that serves to choose."""
         for name, judged in result.models.items():
             self._score(name, result, judged)
-            for segment in ("all", *SEGMENTS):
-                rows = _rows(result.segment, segment)
-                known = judged.losses.known[rows]
-                loss = float(np.where(known, judged.losses.quantile[rows], 0).sum())
-                sold = float(np.abs(np.where(known, judged.losses.sales[rows], 0)).sum())
-                self._choosing.setdefault((segment, name), []).append((loss, sold))
+            known = judged.losses.known
+            loss = np.where(known, judged.losses.quantile, 0).sum(1)
+            sold = np.abs(np.where(known, judged.losses.sales, 0)).sum(1)
+            self._choosing.setdefault(name, []).append((loss, sold, result.segment))
 
-    def choose(self, models: Sequence[str], least_share: float = 0.002) -> dict[str, str]:
-        """Champion of every segment: the lowest quantile loss over the choosing folds.
+    def choose(self, models: Sequence[str]) -> dict[str, str]:
+        """Champion of every segment, from the choosing folds.
 
-        A segment with next to no sales follows the champion of all series. Without any choosing fold the first
+        The model with the lowest quantile loss, each fold weighing the same, is champion of all. Another one is
+        chosen for a segment only where the paired bootstrap says that it is better there (the 95 % interval of its
+        gain lies above zero), so that noise in small segments chooses nothing. Without any choosing fold the first
         of moving_average and the given models is taken.
         """
         if not self._choosing:
             fallback = "moving_average" if "moving_average" in models else models[0]
             return dict.fromkeys(("all", *SEGMENTS), fallback)
-
-        def loss(segment: str, name: str) -> float:
-            return sum(pair[0] for pair in self._choosing[segment, name])
-
-        def sold(segment: str) -> float:
-            return sum(pair[1] for pair in self._choosing[segment, models[0]])
-
-        overall = min(models, key=lambda name: loss("all", name))
+        loss = {name: self._weighed(name) for name in models}
+        overall = min(models, key=lambda name: sum(float(fold.sum()) for fold in loss[name]))
         chosen = {"all": overall}
         for segment in SEGMENTS:
-            enough = sold(segment) > least_share * sold("all")
-            chosen[segment] = min(models, key=lambda name: loss(segment, name)) if enough else overall
+            chosen[segment] = overall
+            inside = [fold[2] == segment for fold in self._choosing[overall]]
+            if not any(rows.any() for rows in inside):
+                continue
+            here = {
+                n: np.sum([np.where(r, f, 0) for r, f in zip(inside, loss[n], strict=True)], axis=0) for n in models
+            }
+            best = min(models, key=lambda name: float(here[name].sum()))
+            rows = here[best] + here[overall] > 0
+            if best != overall and paired_gain(here[best][rows], here[overall][rows], 500, self.seed).low > 0:
+                chosen[segment] = best
         return chosen
+
+    def _weighed(self, name: str) -> list[np.ndarray]:
+        """Loss per series of every choosing fold, as a share of the fold's sales."""
+        return [loss / max(float(sold.sum()), 1e-300) for loss, sold, _ in self._choosing[name]]
 
     def add_reported(self, result: FoldResult, chosen: Mapping[str, str]) -> None:
         """Take in a fold that is only reported; the champion is put together from the chosen models."""

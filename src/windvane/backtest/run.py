@@ -12,7 +12,9 @@ from windvane.backtest.folds import Fold, segments
 from windvane.backtest.metrics import Losses, pinball, pit, scales
 from windvane.clock import CLOCK
 from windvane.engine import SILENT, Progress
-from windvane.forecast import Forecast
+from windvane.forecasts import Forecast
+from windvane.models.base import FittedPoint, PointModel
+from windvane.models.wrappers.blend import Blend, FittedBlend
 from windvane.models.wrappers.calibrate import Calibrated, Evidence
 from windvane.panel import Panel
 
@@ -55,6 +57,14 @@ class FoldResult:
     models: Mapping[str, Judged]
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A fitted point model and its forecast at the fold's cutoff, float32 [series, horizon]."""
+
+    point: FittedPoint
+    mean: np.ndarray
+
+
 class Replay:
     """A backtest in progress; keeps every model's own forecasts of earlier folds to calibrate later ones.
 
@@ -77,7 +87,8 @@ class Replay:
     ) -> None:
         self.panel = panel
         self.panel_at = panel_at or panel.as_of
-        self.models = {model.name: model for model in models}
+        ordered = sorted(models, key=lambda model: isinstance(model.point, Blend))
+        self.models = {model.name: model for model in ordered}
         self.horizon = horizon
         self.seed = seed
         self.evidence: dict[str, list[Evidence]] = {name: [] for name in self.models}
@@ -88,28 +99,41 @@ class Replay:
             for fold in folds:
                 date: Date = self.panel.dates[fold.cutoff]
                 past = self.panel_at(date)
-                judged = {}
+                judged: dict[str, Judged] = {}
+                fits: dict[str, _Fit] = {}
                 for name in self.models:
                     task.describe(f"backtest {date}: {name}")
-                    judged[name] = self._judge(name, past, fold.cutoff)
+                    judged[name] = self._judge(name, past, fold.cutoff, fits)
                     task.advance()
                 yield FoldResult(fold, date, segments(past), judged)
 
-    def _judge(self, name: str, past: Panel, cutoff: int) -> Judged:
+    def _judge(self, name: str, past: Panel, cutoff: int, fits: dict[str, _Fit]) -> Judged:
         begin = CLOCK.seconds()
         model, rng = self.models[name], np.random.default_rng(self.seed)
-        point = model.point.fit(past, self.horizon, rng)
+        fit = self._fit(model.point, past, fits)
         evidence = self.evidence[name] if model.point.capabilities.pooled else None
-        usable = evidence or model.evidence(point, past, self.horizon, rng)
-        fitted = model.finish(point, past, self.horizon, rng, usable)
-        mean = point.means(past, np.array([past.shape[1] - 1]), self.horizon)[:, 0]
-        forecast = fitted.forecast(past, mean)
+        usable = evidence or model.evidence(fit.point, past, self.horizon, rng)
+        fitted = model.finish(fit.point, past, self.horizon, rng, usable)
+        forecast = fitted.forecast(past, fit.mean)
         seconds = CLOCK.seconds() - begin
         if model.point.capabilities.pooled:
-            self.evidence[name] = [*self.evidence[name], self._look_ahead(point.means, cutoff)][-_MAX_EVIDENCE:]
+            self.evidence[name] = [*self.evidence[name], self._look_ahead(name, fit.point, cutoff)][-_MAX_EVIDENCE:]
         return Judged(judge(forecast, self.panel, cutoff, self.seed), forecast.mean, seconds)
 
-    def _look_ahead(self, means: Callable[[Panel, np.ndarray, int], np.ndarray], cutoff: int) -> Evidence:
+    def _fit(self, model: PointModel, past: Panel, fits: dict[str, _Fit]) -> _Fit:
+        """Fit a point model once per fold; a blend takes the fits of its members."""
+        if model.name not in fits:
+            if isinstance(model, Blend):
+                members = {name: self._fit(member, past, fits) for name, member in model.models().items()}
+                mean = _average([fit.mean for fit in members.values()])
+                fits[model.name] = _Fit(FittedBlend({name: fit.point for name, fit in members.items()}), mean)
+            else:
+                point = model.fit(past, self.horizon, np.random.default_rng(self.seed))
+                mean = point.means(past, np.array([past.shape[1] - 1]), self.horizon)[:, 0]
+                fits[model.name] = _Fit(point, mean)
+        return fits[model.name]
+
+    def _look_ahead(self, name: str, point: FittedPoint, cutoff: int) -> Evidence:
         """Forecasts of a model fitted at ``cutoff``, made at it and, where cheap, at origins within the horizon.
 
         They calibrate folds from ``cutoff + horizon`` on, which may know all of this.
@@ -120,7 +144,22 @@ class Replay:
         until = min(cutoff + self.horizon, self.panel.shape[1] - 1)
         origins = origins[origins < until] if cutoff < until else origins[:1]
         later = self.panel_at(self.panel.dates[until])
-        return Evidence(origins, means(later, origins, self.horizon))
+        if isinstance(point, FittedBlend):
+            # Members that were judged before have forecast these origins already.
+            known = [self.evidence.get(member) for member in point.members]
+            parts = [
+                past[-1].means if past else member.means(later, origins, self.horizon)
+                for past, member in zip(known, point.members.values(), strict=True)
+            ]
+            return Evidence(origins, _average(parts))
+        return Evidence(origins, point.means(later, origins, self.horizon))
+
+
+def _average(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    total = np.zeros_like(arrays[0])
+    for array in arrays:
+        total += array
+    return total / np.float32(len(arrays))
 
 
 def judge(forecast: Forecast, panel: Panel, cutoff: int, seed: int) -> Losses:

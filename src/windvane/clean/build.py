@@ -15,7 +15,7 @@ from windvane.clean.watermark import Window, window
 from windvane.clock import CLOCK
 from windvane.config import Clean, Config
 from windvane.panel import ENDED, PRELAUNCH, Known, Panel
-from windvane.schema import DERIVED
+from windvane.schema import DERIVED, RAW
 
 Read = Callable[[str], pl.LazyFrame]
 """Rows of a raw table by its name; empty with the right columns where it is absent."""
@@ -23,7 +23,7 @@ Read = Callable[[str], pl.LazyFrame]
 MOST_COVARIATES = 12
 """Most covariates made of promotions, and most made of signals."""
 
-_STATES = pl.Enum(["prelaunch", "active", "ended"])
+_PLAIN = ("products", "locations", "prices", "promotions", "supply", "signals")
 _RECENT_DAYS = 365
 
 
@@ -100,9 +100,8 @@ def build(read: Read, config: Config, as_of: date | None = None, horizon: int | 
     findings = Findings()
     raw = _without_future(raw, now, findings)
     calendar = window(returns.by_day(raw), config.clean.freq, config.forecast.horizon if horizon is None else horizon)
-    tables = {name: _seen(read(name), end).collect() for name in ("products", "locations", "prices", "promotions",
-                                                                 "supply", "signals")}  # fmt: skip
-    stock = _seen(read("stock"), end).filter(pl.col("date") <= calendar.closed)
+    tables = {name: _seen(name, read(name), end).collect() for name in _PLAIN}
+    stock = _seen("stock", read("stock"), end).filter(pl.col("date") <= calendar.closed)
     tables["stock"] = stock.select("sku", "location", "date", "on_hand", "in_stock_share").collect()
     grid = _selected(fill.grid(raw, calendar), calendar, config.clean, findings)
     report.missing_tables(findings, {name: table.height for name, table in tables.items()}, grid.keys.height)
@@ -156,8 +155,14 @@ def _assemble(
     return Cleaned(panel, raw_sales, grid.revenue, paid, calendar.closed, cleaning, findings.frame(), products)
 
 
-def _seen(table: pl.LazyFrame, end: datetime | None) -> pl.LazyFrame:
-    return table if end is None else table.filter(pl.col("known_at") <= end)
+def _seen(name: str, table: pl.LazyFrame, end: datetime | None) -> pl.LazyFrame:
+    if end is not None:
+        table = table.filter(pl.col("known_at") <= end)
+    key = RAW[name].key
+    if "known_at" in key:
+        return table
+    # Where a reader gives several versions of a row, the latest of those seen counts.
+    return table.sort("known_at", maintain_order=True).unique(key, keep="last", maintain_order=True)
 
 
 def _without_future(raw: pl.DataFrame, now: datetime, findings: Findings) -> pl.DataFrame:

@@ -169,14 +169,14 @@ def _promotion(part: pl.DataFrame, series: int, calendar: Window, lead: int, sta
     known = _known_columns(part["known_at"], calendar)
     _paint(*_ready(part["__series"].to_numpy(), start, stop, amount, known), True, values, since)
     np.maximum(values, 0.0, out=values)
-    promoted: np.ndarray = since > -_FAR
+    promoted = np.asarray(since > -_FAR)
     # Before the first promotion on record nobody may have kept records.
     begin = int(start.min()) if len(start) else 0
     if begin > _STALE_DAYS:
         values[:, :begin] = np.nan
     values, since = _by_period(values, since, calendar)
     if calendar.step > 1:
-        promoted = promoted.reshape(series, calendar.width, calendar.step).any(2)
+        promoted = promoted.reshape(series, calendar.width, calendar.step).max(axis=2)
     free = np.arange(calendar.width, dtype=np.int32) - lead
     if stale is not None:
         values[~promoted & (free > stale)[None, :]] = np.nan

@@ -10,6 +10,7 @@ import polars as pl
 
 from windvane.config import Decide
 from windvane.panel import Panel
+from windvane.schema import RAW
 
 Read = Callable[[str], pl.LazyFrame]
 """Rows of a raw table by its name; empty with the right columns where it is absent."""
@@ -23,7 +24,9 @@ def seen(read: Read, name: str, as_of: date | None) -> pl.DataFrame:
     table = read(name)
     if as_of is not None:
         table = table.filter(pl.col("known_at") <= datetime.combine(as_of, time.max))
-    return table.collect()
+    # Where a reader gives several versions of a row, the latest of those seen counts.
+    rows = table.collect().sort("known_at", maintain_order=True)
+    return rows.unique(RAW[name].key, keep="last", maintain_order=True)
 
 
 def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> pl.DataFrame:

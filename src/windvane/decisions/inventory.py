@@ -14,7 +14,7 @@ import polars as pl
 
 from windvane.config import Config, Decide
 from windvane.decisions.costs import Read, economics, seen
-from windvane.forecast import Forecast
+from windvane.forecasts import Forecast
 from windvane.panel import ENDED, Panel
 from windvane.schema import DERIVED
 
@@ -34,6 +34,7 @@ _WHY = {
         "days": "{days} days",
         "never": "beyond what can be foreseen",
         "pack": " (in packs of {pack})",
+        "whole": " (whole units)",
         "moq": " (smallest order {moq})",
         "both": " (in packs of {pack}, smallest order {moq})",
         "capacity": " (the supplier delivers at most {capacity})",
@@ -47,6 +48,7 @@ _WHY = {
         "days": " {days} 天",
         "never": "到可预见的时间之外",
         "pack": "（每箱 {pack}）",
+        "whole": "（取整）",
         "moq": "（起订量 {moq}）",
         "both": "（每箱 {pack}，起订量 {moq}）",
         "capacity": "（供应商最多供 {capacity}）",
@@ -281,7 +283,8 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         rounding = words["capacity"]
     elif row["order_now"] > row["__gap"] + _TINY:
         floor, packed = row["moq"] > row["__gap"] + _TINY, row["pack"] != 1
-        rounding = words["both" if floor and packed else "moq" if floor else "pack"]
+name = ("both" if packed else "moq") if floor else ("pack" if packed else "whole")
+        rounding = words[name]
     return words["order"].format(**numbers, rounding=rounding.format(**numbers))
 
 

@@ -25,6 +25,8 @@ WINDOWS: dict[str, tuple[int, ...]] = {
 YEARS = {"1h": 8736, "1d": 364, "1w": 52, "1mo": 12}
 _ROWS = 131_072
 _HOLIDAY_REACH = 14
+_ALWAYS = np.empty((0, 0), np.int32)
+_STATIC_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Builder:
         self.panel = panel
         self.categories = categories if categories is not None else _categories(panel)
         self._codes = _codes(panel, self.categories)
-        self._groups = _group_momentum(panel, self._codes)
+        self._groups = _groups(panel, self._codes)
         self._calendar = _calendar(panel)
         self._next, self._last = _holiday_distance(panel)
         self.features = self._features()
@@ -99,7 +101,8 @@ class Builder:
         names += [Feature(name, "origin") for name in SHAPE_FEATURES]
         names += [Feature("level", "origin"), Feature("baseline", "origin")]
         names += [Feature(name, "calendar") for name in _CALENDAR]
-        names += [Feature(f"momentum_{name}", "origin") for name in self._groups]
+        for name in self._groups:
+            names += [Feature(f"{kind}_{name}", "origin") for kind in ("momentum", "season", "year")]
         for name in self.panel.known:
             text = name in self.panel.levels
             names.append(Feature(name, "plan", categorical=text))
@@ -150,9 +153,9 @@ class Builder:
         for values in self._calendar.values():
             out[:, column] = values[target]
             column += 1
-        for codes, momentum in self._groups.values():
-            out[:, column] = momentum[codes[rows.series], rows.origin]
-            column += 1
+        for group in self._groups.values():
+            out[:, column : column + 3] = self._group_features(rows, group)
+            column += 3
         column = self._plans(rows, out, column)
         if self._next is not None and self._last is not None:
             out[:, column] = self._next[target]
@@ -160,13 +163,27 @@ class Builder:
             column += 2
         for values in panel.past.values():
             history = np.empty((len(rows), 2), np.float32)
-            covariate_history(values, rows.series, rows.origin, int(windows[-2]), history)
+            covariate_history(values, _ALWAYS, rows.series, rows.origin, int(windows[-2]), history)
             out[:, column] = history[:, 0]
             out[:, column + 1] = _ratio(history[:, 0], history[:, 1])
             column += 2
         for codes in self._codes.values():
             out[:, column] = codes[rows.series]
             column += 1
+
+    def _group_features(self, rows: Rows, group: _Group) -> np.ndarray:
+        """Momentum, season of the target and change over the same stretch a year ago, [rows, 3]."""
+        season, year = self.panel.freq.season, YEARS[self.panel.freq.unit]
+        code, origin = group.code[rows.series], rows.origin.astype(np.int64)
+        target = origin + rows.step
+        back = target - season * (-(-rows.step.astype(np.int64) // season))
+        same = np.where(back >= 0, group.season[code, np.maximum(back, 0)], np.nan)
+        half = season // 2 if season < year else 1
+        then, before = target - year, origin - year
+        known = (then + half <= origin) & (before >= 0)
+        past = np.where(known, group.smooth[code, np.clip(then, 0, None)], np.nan)
+        change = _ratio(past, group.level[code, np.maximum(before, 0)])
+        return np.stack([group.momentum[code, origin], _ratio(same, group.level[code, origin]), change], axis=1)
 
     def _plans(self, rows: Rows, out: np.ndarray, column: int) -> int:
         window = WINDOWS[self.panel.freq.unit][-2]
@@ -182,7 +199,9 @@ class Builder:
             if name in self.panel.levels:
                 continue
             history = np.empty((len(rows), 2), np.float32)
-            covariate_history(np.ascontiguousarray(known.values), rows.series, rows.origin, window, history)
+            since = _ALWAYS if known.since is None else np.ascontiguousarray(known.since, dtype=np.int32)
+            values = np.ascontiguousarray(known.values)
+            covariate_history(values, since, rows.series, rows.origin, window, history)
             out[:, column] = _ratio(value, history[:, 1])
             out[:, column + 1] = value - history[:, 0]
             column += 2
@@ -248,19 +267,52 @@ def _codes(panel: Panel, categories: dict[str, list[str]]) -> dict[str, np.ndarr
     return out
 
 
-def _group_momentum(panel: Panel, codes: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Recent over longer mean of a group's total, per group and column, for the whole and up to three groupings."""
-    windows = WINDOWS[panel.freq.unit]
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Totals of a grouping, ready to be looked up; all float32 [groups, time] but the codes.
+
+    Attributes:
+        code: int32 [series], group of every series.
+        momentum: recent over longer mean, up to each column.
+        level: longer mean up to each column.
+        season: mean of the last eight columns of the same season (same weekday), each column included.
+        smooth: mean of a season's width centred on each column; only read a year back.
+    """
+
+    code: np.ndarray
+    momentum: np.ndarray
+    level: np.ndarray
+    season: np.ndarray
+    smooth: np.ndarray
+
+
+def _groups(panel: Panel, codes: dict[str, np.ndarray]) -> dict[str, _Group]:
+    """The whole, the key columns where there are several, and the coarsest static columns."""
+    windows, season = WINDOWS[panel.freq.unit], panel.freq.season
     sales = np.nan_to_num(panel.sales)
     grouped = {"all": np.zeros(panel.shape[0], np.int32)}
-    for name, code in sorted(codes.items(), key=lambda item: int(item[1].max(initial=0)))[:3]:
-        grouped[name] = np.where(code < 0, code.max(initial=0) + 1, code)
+    if panel.keys.width > 1:
+        for name in panel.keys.columns:
+            code = panel.keys[name].cast(pl.String).rank("dense").cast(pl.Int32).to_numpy() - 1
+            if 0 < int(code.max(initial=0)) < panel.shape[0] - 1:
+                grouped[name] = code
+    for name, code in sorted(codes.items(), key=lambda item: int(item[1].max(initial=0)))[:_STATIC_GROUPS]:
+        grouped.setdefault(name, np.where(code < 0, code.max(initial=0) + 1, code))
     out = {}
     for name, code in grouped.items():
         total = np.zeros((int(code.max(initial=0)) + 1, panel.shape[1]))
         np.add.at(total, code, sales)
         short, long = _trailing_mean(total, windows[1]), _trailing_mean(total, windows[-2])
-        out[name] = (code, _ratio(short, long).astype(np.float32))
+        same = np.zeros_like(total)
+        count = np.zeros(panel.shape[1])
+        for back in range(0, min(8 * season, panel.shape[1]), season):
+            same[:, back:] += total[:, : panel.shape[1] - back]
+            count[back:] += 1
+        half = season // 2 if season < YEARS[panel.freq.unit] else 1
+        trailing = _trailing_mean(total, 2 * half + 1)
+        smooth = np.concatenate([trailing[:, half:], np.repeat(trailing[:, -1:], half, axis=1)], axis=1)
+        parts = (_ratio(short, long), long, same / count, smooth)
+        out[name] = _Group(code, *(part.astype(np.float32) for part in parts))
     return out
 
 

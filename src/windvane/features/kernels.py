@@ -24,6 +24,37 @@ SHAPE_FEATURES = (
 """Features after the window means, in the order the kernel writes them."""
 
 
+@njit("UniTuple(f8, 2)(f4[:], i8, i8, i8, i8)", cache=True, nogil=True)
+def _same_season(y, begin, origin, target, season):  # type: ignore[no-untyped-def]
+    """Newest value, and mean of the newest 8 periods, of the target's own season (same weekday, same month)."""
+    newest, total, n = np.nan, 0.0, 0
+    t = target - season
+    while t > origin:
+        t -= season
+    for _ in range(8):
+        if t < begin:
+            break
+        if not np.isnan(y[t]):
+            if n == 0:
+                newest = y[t]
+            total += y[t]
+            n += 1
+        t -= season
+    return newest, total / n if n > 0 else np.nan
+
+
+@njit("f8(f4[:], i8, i8, i8, i8, i8)", cache=True, nogil=True)
+def _year_ago(y, begin, origin, target, season, year):  # type: ignore[no-untyped-def]
+    """Mean of a season's width round the day a year before the target; NaN where it is hardly known."""
+    total, n = 0.0, 0
+    half = season // 2 if season < year else 1
+    for t in range(target - year - half, target - year + half + 1):
+        if begin <= t <= origin and not np.isnan(y[t]):
+            total += y[t]
+            n += 1
+    return total / n if n > half else np.nan
+
+
 @njit(
     "void(f4[:,::1], i4[::1], i8[::1], i4[::1], i4[::1], i8[::1], i8, i8, f4[::1], f4[:,::1])",
     cache=True,
@@ -86,37 +117,8 @@ def past_features(sales, start, pointer, origin, step, windows, season, year, le
             out[r, count + 4] = zeros / n if n > 0 else nan
             out[r, count + 5] = since if since >= 0 else windows[count - 1]
             out[r, count + 6] = min(o - begin + 1, 2 * year)
-            # The newest periods of the target's own season (same weekday, same month) up to the origin.
-            out[r, count + 7] = nan
-            out[r, count + 8] = nan
-            t = target - season
-            while t > o:
-                t -= season
-            total, n = 0.0, 0
-            for _ in range(8):
-                if t < begin:
-                    break
-                y = sales[i, t]
-                if not np.isnan(y):
-                    if n == 0:
-                        out[r, count + 7] = y
-                    total += y
-                    n += 1
-                t -= season
-            if n > 0:
-                out[r, count + 8] = total / n
-            # A year before the target, a season's width around it.
-            out[r, count + 9] = nan
-            total, n = 0.0, 0
-            half = season // 2 if season < year else 1
-            for t in range(target - year - half, target - year + half + 1):
-                if begin <= t <= o:
-                    y = sales[i, t]
-                    if not np.isnan(y):
-                        total += y
-                        n += 1
-            if n > half:
-                out[r, count + 9] = total / n
+            out[r, count + 7], out[r, count + 8] = _same_season(sales[i], begin, o, target, season)
+            out[r, count + 9] = _year_ago(sales[i], begin, o, target, season, year)
             scale = level[r] if level[r] > 0 else 1.0
             for f in range(count):
                 out[r, f] /= scale
@@ -124,15 +126,20 @@ def past_features(sales, start, pointer, origin, step, windows, season, year, le
                 out[r, count + f] /= scale
 
 
-@njit("void(f4[:,::1], i4[::1], i4[::1], i8, f4[:,::1])", cache=True, nogil=True)
-def covariate_history(values, series, origin, window, out):  # type: ignore[no-untyped-def]
-    """Value at the origin and mean of the last ``window`` columns up to it, out float32 [rows, 2]; NaN skipped."""
+@njit("void(f4[:,::1], i4[:,::1], i4[::1], i4[::1], i8, f4[:,::1])", cache=True, nogil=True)
+def covariate_history(values, since, series, origin, window, out):  # type: ignore[no-untyped-def]
+    """Value at the origin and mean of the last ``window`` columns up to it, out float32 [rows, 2]; NaN skipped.
+
+    ``since`` int32 [series, time] holds the column from which on each value was known; a value known only after the
+    origin is skipped. An array without rows means that every value was known in its own period.
+    """
+    late = since.shape[0] > 0
     for r in range(series.shape[0]):
         i, o = series[r], origin[r]
         total, n, last = 0.0, 0, np.nan
         for k in range(min(window, o + 1)):
             v = values[i, o - k]
-            if not np.isnan(v):
+            if not np.isnan(v) and not (late and since[i, o - k] > o):
                 if n == 0:
                     last = v
                 total += v

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from windvane.forecast import Forecast
+from windvane.forecasts import Forecast
 from windvane.panel import Panel
 
 

@@ -131,11 +131,11 @@ class Boosted:
         unit = float(positive.mean(dtype=np.float64)) or 1.0
         rows = sample_rows(panel, horizon, rng)
         builder = Builder(panel)
-        if len(rows) < _LEAST_ROWS:
+        target = positive[rows.series, rows.origin + rows.step] / unit
+        if len(rows) < _LEAST_ROWS or not target.any():
             return FittedBoosted(base, "", builder.categories, unit)
         baseline = base.rows(panel, rows.series, rows.origin, rows.step)
         matrix, level = builder.matrix(rows, baseline)
-        target = positive[rows.series, rows.origin + rows.step] / unit
         trees = self._train(matrix, target, offsets(baseline, level, unit), builder, int(rng.integers(2**31)))
         return FittedBoosted(base, trees, builder.categories, unit)
 
@@ -198,7 +198,7 @@ def sample_rows(panel: Panel, horizon: int, rng: np.random.Generator, count: int
     if not len(cells):
         empty = np.empty(0, np.int32)
         return Rows(empty, empty, empty)
-    drawn = rng.choice(cells, min(count, 4 * len(cells)), replace=len(cells) < count)
+    drawn = rng.choice(cells, min(count, 2 * len(cells)), replace=len(cells) < count)
     series = (drawn // (time - oldest)).astype(np.int32)
     target = (drawn % (time - oldest) + oldest).astype(np.int32)
     room = target - panel.launch[series] - 1

@@ -23,7 +23,10 @@ _LEVEL_SIGNATURE = "void(f4[:,::1], i4[::1], i8, f8[::1], f4[:,::1])"
 
 @njit(_INIT_SIGNATURE, cache=True, nogil=True)
 def _begin(y, start, season, profile):  # type: ignore[no-untyped-def]
-    """Level and season from the first cycles of one series; returns level and the first column to update with."""
+    """Level and season from the first cycles of one series; returns level and the first column to update with.
+
+    At an origin within the first cycles the caller hands over the columns up to it alone: nothing later is seen.
+    """
     time = y.shape[0]
     cycles = 4 if season > 1 and season <= 24 else 2
     end = min(time, start + max(cycles * season, 8))
@@ -99,7 +102,8 @@ def smooth_select(sales, start, season, horizon, grid, stride, window, choice): 
 def smooth_means(sales, start, season, params, origins, horizon, out):  # type: ignore[no-untyped-def]
     """Forecasts at several origins (ascending): out float32 [series, origins, horizon]."""
     series, time = sales.shape
-    profile = np.empty(season)
+    profile, young = np.empty(season), np.empty(season)
+    now = 0.0
     for i in range(series):
         alpha, beta, gamma, phi = params[i, 0], params[i, 1], params[i, 2], params[i, 3]
         level, begin = _begin(sales[i], np.int64(start[i]), season, profile)
@@ -118,12 +122,17 @@ def smooth_means(sales, start, season, params, origins, horizon, out):  # type: 
                     level = base
                     trend = phi * trend
             while at < origins.shape[0] and origins[at] <= t:
+                o = origins[at]
+                if o + 1 < begin:
+                    now, _ = _begin(sales[i, : o + 1], np.int64(start[i]), season, young)
                 run, power = 0.0, 1.0
                 for h in range(1, horizon + 1):
                     power *= phi
                     run += power
-                    value = level + run * trend + profile[(origins[at] + h) % season]
-                    out[i, at, h - 1] = max(value, 0.0) if origins[at] >= start[i] else 0.0
+                    value = level + run * trend + profile[(o + h) % season]
+                    if o + 1 < begin:
+                        value = now + young[(o + h) % season]
+                    out[i, at, h - 1] = max(value, 0.0) if o >= start[i] else 0.0
                 at += 1
 
 
@@ -134,7 +143,8 @@ def smooth_rows(sales, start, season, params, pointer, origin, step, out):  # ty
     ``pointer`` int64 [series + 1] delimits each series' rows in ``origin``, ``step`` and ``out`` [rows].
     """
     series, time = sales.shape
-    profile = np.empty(season)
+    profile, young = np.empty(season), np.empty(season)
+    now = 0.0
     for i in range(series):
         at, end = pointer[i], pointer[i + 1]
         if at == end:
@@ -156,11 +166,16 @@ def smooth_rows(sales, start, season, params, pointer, origin, step, out):  # ty
                     level = base
                     trend = phi * trend
             while at < end and origin[at] <= t:
-                run, power = 0.0, 1.0
-                for _ in range(step[at]):
-                    power *= phi
-                    run += power
-                out[at] = max(level + run * trend + profile[(origin[at] + step[at]) % season], 0.0)
+                o = np.int64(origin[at])
+                if o + 1 < begin:
+                    now, _ = _begin(sales[i, : o + 1], np.int64(start[i]), season, young)
+                    out[at] = max(now + young[(o + step[at]) % season], 0.0)
+                else:
+                    run, power = 0.0, 1.0
+                    for _ in range(step[at]):
+                        power *= phi
+                        run += power
+                    out[at] = max(level + run * trend + profile[(o + step[at]) % season], 0.0)
                 at += 1
             if at == end:
                 break

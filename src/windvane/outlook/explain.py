@@ -24,6 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "calendar": ("weekday", "day_of_month", "month", "week_of_year", "days_to_month_end", "holiday", "signal_"),
     "promotion": ("promo_",),
     "price": ("price", "discount"),
+    "season": ("season_", "year_"),
     "market": ("momentum_",),
     "product": ("category", "brand", "region", "country", "location"),
     "horizon": ("step",),

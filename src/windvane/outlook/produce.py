@@ -12,7 +12,7 @@ from windvane.backtest.folds import folds, segments
 from windvane.backtest.run import PanelAt, Replay
 from windvane.config import Backtest, ForecastSettings
 from windvane.engine import SILENT, Progress
-from windvane.forecast import Forecast
+from windvane.forecasts import Forecast
 from windvane.models import registry
 from windvane.models.wrappers.calibrate import FittedCalibrated
 from windvane.models.wrappers.dependence import error_blocks
@@ -103,9 +103,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
     return Produced(_compose(panel, parts, model, blocks, settings.seed), model, segment, fitted)
 
 
-def _compose(
-    panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, blocks: np.ndarray, seed: int
-) -> Forecast:
+def _compose(panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, blocks: np.ndarray, seed: int) -> Forecast:
     some = next(iter(parts.values()))
     mean, quantiles = np.empty_like(some.mean), np.empty_like(some.quantiles)
     for name, part in parts.items():
@@ -126,7 +124,7 @@ def _compose(
 
 
 PRESETS: Mapping[str, tuple[Sequence[str], int]] = {
-    "fast": (("moving_average", "seasonal_es", "tsb", "boosted"), 2),
+    "fast": (("moving_average", "seasonal_es", "tsb", "boosted", "blend"), 3),
     "simple": (("moving_average", "ses", "seasonal_es", "tsb"), 2),
 }
 """Preset -> models tried, folds to choose on."""

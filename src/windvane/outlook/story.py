@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -73,7 +74,8 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
             column="location",
         )
     location, model = series["location"][0], series["model"][0]
-    panel = build(read, run.config, run.as_of).panel
+    as_of = run.manifest["as_of"]
+    panel = build(read, run.config, date.fromisoformat(as_of) if as_of else None).panel
     row = panel.keys.with_row_index().filter((pl.col("sku") == sku) & (pl.col("location") == location))["index"]
     fitted = load(run.folder / "models" / model)
     here = (pl.col("sku") == sku) & (pl.col("location") == location)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from windvane.forecast import Forecast
+from windvane.forecasts import Forecast
 from windvane.panel import ENDED, Panel
 from windvane.schema import DERIVED
 
@@ -29,6 +29,10 @@ LEAST_BLOCKS = 8
 NOTABLE = 0.03
 """Growth per 28 days that is worth calling a direction."""
 
+LIMIT = float(np.log(2.0) / 4)
+"""Largest growth reported, in logs per week: doubling or halving in 28 days. Faster is a start or an end of sales, and
+multiplying money by it would say nothing."""
+
 _Z80 = 1.2815515655446004
 _STEPS = 25
 _MONTH = 28
@@ -40,6 +44,9 @@ _CLIP = 1.5  # per week; e^1.5 is more than fourfold in a week
 _SPREAD_OUT = 0.2  # units
 _BORROWED = 10.0  # weeks
 _FEW_ROWS = 30
+_LEAST_EXPECTED = 0.05  # units per week
+_WILD = 3.0  # standard errors
+_TAMED = 0.9950  # mean of min(z^2, _WILD^2) for a standard normal z
 _PRIOR = 0.01  # floor of the spread of true slopes per week
 
 
@@ -65,9 +72,10 @@ def trends(panel: Panel, forecast: Forecast, revenue: np.ndarray | None = None) 
         revenue: money taken, float32 [series, time]; without it nothing has money.
 
     Returns:
-        The table trends. growth is per 28 days; its interval covers 80 %. A row is rising or falling if the
-        interval leaves out 0 and growth is at least 3 % either way; new if launched within the last 8 weeks;
-        ending if it has ended, or has sold nothing for 28 days though it used to sell far more often.
+        The table trends. growth is per 28 days, between -50 % and +100 %; its interval covers 80 %. A row is
+        rising or falling if the interval leaves out 0 and growth is at least 3 % either way; new if launched within
+        the last 8 weeks; ending if it has ended, or has sold nothing for 28 days though it used to sell far more
+        often.
     """
     step = int(panel.freq.days)
     week, periods = max(7 // step, 1), max(_MONTH // step, 1)
@@ -129,7 +137,7 @@ def quasi_poisson(totals: np.ndarray, offset: np.ndarray | None = None) -> Slope
     whole = (y == np.round(y)).all(axis=1)
     # A little spread over the weeks keeps the slope of rare sales finite.
     y = y + seen * (_SPREAD_OUT / np.maximum(count, 1))[:, None]
-    level = np.log(y.sum(axis=1) / np.maximum((shape * seen).sum(axis=1), 1e-300))
+    level = np.log(np.maximum(y.sum(axis=1), 1e-9) / np.maximum((shape * seen).sum(axis=1), 1e-9))
     slope = np.zeros(rows)
     for _ in range(_STEPS):
         mu = np.where(seen, shape * np.exp(np.clip(level[:, None] + slope[:, None] * x, -30, 50)), 0.0)
@@ -139,9 +147,14 @@ def quasi_poisson(totals: np.ndarray, offset: np.ndarray | None = None) -> Slope
         level = level + np.clip((s2 * r0 - s1 * r1) / det, -2.0, 2.0)
         slope = np.clip(slope + np.clip((s0 * r1 - s1 * r0) / det, -0.5, 0.5), -_CLIP, _CLIP)
     mu = np.where(seen, shape * np.exp(np.clip(level[:, None] + slope[:, None] * x, -30, 50)), 0.0)
-    s0, s1, s2 = mu.sum(axis=1), (mu * x).sum(axis=1), (mu * x * x).sum(axis=1)
-    pearson = np.divide((y - mu) ** 2, mu, out=np.zeros_like(y), where=mu > 0).sum(axis=1)
-    dispersion, free = _dispersion(pearson, np.where(usable, count - 2, 0), whole)
+    # Where next to nothing is expected a Pearson residual is all noise.
+    pearson = np.where(seen, (y - mu) ** 2 / np.maximum(mu, _LEAST_EXPECTED), 0.0).sum(axis=1)
+    level = y.sum(axis=1) / np.maximum(count, 1)
+    dispersion, free = _dispersion(pearson, np.where(usable, count - 2, 0), level, bool(whole.all()))
+    # Information as if there were no growth: that of rare sales at a wild slope would call the slope uncertain just
+    # because it is wild.
+    flat = np.where(seen, shape, 0.0) * (y.sum(axis=1) / np.maximum((shape * seen).sum(axis=1), 1e-300))[:, None]
+    s0, s1, s2 = flat.sum(axis=1), (flat * x).sum(axis=1), (flat * x * x).sum(axis=1)
     information = np.maximum(s2 - s1 * s1 / np.maximum(s0, 1e-300), 1e-300)
     # Student's t instead of the normal, to first order: the dispersion comes from few weeks.
     widen = 1.0 + (_Z80**2 + 1.0) / (4.0 * np.maximum(free, 1))
@@ -149,18 +162,25 @@ def quasi_poisson(totals: np.ndarray, offset: np.ndarray | None = None) -> Slope
     return Slopes(np.where(usable, slope, np.nan), np.where(usable, error, np.nan))
 
 
-def _dispersion(pearson: np.ndarray, free: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance over mean of every row, mixed with that of all rows, and the degrees of freedom it rests on.
+def _dispersion(pearson: np.ndarray, free: np.ndarray, level: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Variance over mean of every row, and the degrees of freedom it rests on.
 
-    A dozen weeks say little of a row's dispersion, so the rows' common one counts as much as ten weeks. Whole-number
-    sales as a whole vary at least as Poisson counts do; sales in kilos may vary less.
+    A dozen weeks say little of a row's dispersion, so what is usual at its level of sales (log-linear over all rows)
+    counts as much as ten weeks. Whole-number sales usually vary at least as Poisson counts do; sales in kilos may
+    vary less.
     """
-    least = 1.0 if len(whole) and whole.all() else 1e-3
-    common = max(float(pearson[free > 0].sum()) / max(float(free.sum()), 1.0), least)
-    borrowed = _BORROWED * (1.0 - 1.0 / max(len(pearson), 1))
-    mixed = (pearson + borrowed * common) / np.maximum(free + borrowed, 1)
-    few = len(pearson) < _FEW_ROWS
-    return np.maximum(mixed, least if few else 0.25 * common), free + borrowed
+    least = 1.0 if whole else 1e-3
+    used = free > 0
+    raw = pearson / np.maximum(free, 1)
+    if used.sum() < _FEW_ROWS:
+        return np.maximum(raw, least), free.astype(np.float64)
+    design = np.stack([np.ones(len(level)), np.log(np.maximum(level, 0.01))], axis=1)
+    logs = np.log(np.clip(raw, 0.05, 1e6))
+    (start, rise), *_ = np.linalg.lstsq(design[used], logs[used], rcond=None)
+    # A logarithm's mean lies below the mean's logarithm: by 1 / degrees of freedom for a chi-square.
+    usual = np.exp(start + rise * design[:, 1] + 1.0 / np.maximum(free, 1))
+    usual = np.maximum(usual, least)
+    return (pearson + _BORROWED * usual) / np.maximum(free + _BORROWED, 1), free + _BORROWED
 
 
 def shrink(own: Slopes, parent: Slopes, of_parent: np.ndarray) -> Slopes:
@@ -177,11 +197,8 @@ def shrink(own: Slopes, parent: Slopes, of_parent: np.ndarray) -> Slopes:
     target = parent.slope[of_parent]
     target_error = np.nan_to_num(parent.error[of_parent])
     known = ~np.isnan(own.slope) & ~np.isnan(target)
-    away = own.slope[known] - target[known]
-    noise = own.error[known] ** 2
-    weight = 1.0 / (noise + np.median(noise)) if len(noise) else noise
-    between = float(np.sum(weight * (away**2 - noise)) / np.sum(weight)) if len(away) > 2 else _PRIOR
-    prior = max(between, _PRIOR**2) + target_error**2
+    away, noise = own.slope[known] - target[known], own.error[known]
+    prior = max(_between(away, noise), _PRIOR) ** 2 + target_error**2
     with np.errstate(invalid="ignore"):
         pull = prior / (prior + own.error**2)
         slope = target + pull * (own.slope - target)
@@ -189,6 +206,23 @@ def shrink(own: Slopes, parent: Slopes, of_parent: np.ndarray) -> Slopes:
     slope = np.where(np.isnan(own.slope), target, np.where(np.isnan(target), own.slope, slope))
     error = np.where(np.isnan(own.slope), np.sqrt(prior), np.where(np.isnan(target), own.error, error))
     return Slopes(slope, error)
+
+
+def _between(away: np.ndarray, noise: np.ndarray) -> float:
+    """Spread of true slopes that makes the deviations as large as they are.
+
+    Moments in the manner of Paule and Mandel (1982, Journal of Research of the NBS 87, 377-385): squared deviations
+    over their variances average 1. Deviations count up to three standard errors, so that a few wild rows do not
+    speak for all.
+    """
+    if len(away) < 3:
+        return _PRIOR
+    low, high = 0.0, _CLIP
+    for _ in range(40):
+        middle = (low + high) / 2
+        ratio = np.minimum(away**2 / (noise**2 + middle**2), _WILD**2).mean()
+        low, high = (middle, high) if ratio > _TAMED else (low, middle)
+    return low
 
 
 @dataclass(frozen=True)
@@ -244,7 +278,8 @@ def _yearly(panel: Panel, groups: np.ndarray, categories: int, week: int, blocks
         if not blocks or panel.shape[1] < ago + (blocks + 1) * week:
             break
         before = np.nan_to_num(weekly_totals(panel, week, blocks + 2, ago - week))
-        sums = np.concatenate([_sum_by(before, groups, categories), before.sum(axis=0, keepdims=True)])
+        parts = _sum_by(before, groups, categories) if categories else before[:0]
+        sums = np.concatenate([parts, before.sum(axis=0, keepdims=True)])
         totals = (sums[:, :-2] + sums[:, 1:-1] + sums[:, 2:]) / 3
         enough = (totals > 0).all(axis=1) & (totals.mean(axis=1) >= _ENOUGH)
         ratio = np.log(np.where(enough[:, None], totals, 1.0))
@@ -304,7 +339,7 @@ def _rows(
     weeks = _MONTH / 7
     known = ~np.isnan(slopes.slope)
     low, high = slopes.slope - _Z80 * slopes.error, slopes.slope + _Z80 * slopes.error
-    growth, growth_low, growth_high = (np.expm1(np.clip(s * weeks, -20, 20)) for s in (slopes.slope, low, high))
+    growth, growth_low, growth_high = (np.expm1(np.clip(s, -LIMIT, LIMIT) * weeks) for s in (slopes.slope, low, high))
     with np.errstate(invalid="ignore"):
         rising = known & (growth_low > 0) & (growth >= NOTABLE)
         falling = known & (growth_high < 0) & (growth <= -NOTABLE)

@@ -130,7 +130,10 @@ def radar(trends: pl.DataFrame, look: Look, limit: int = 400) -> Spec:
     labels = [f"{look.currency}{v:,.0f}" if v >= 1 else f"{look.currency}{v:g}" for v in ticks]
     base["xaxis"] = axis(look, type="log", tickvals=ticks, ticktext=labels)
     base["xaxis"]["title"] |= {"text": look.text("report.trends.revenue")}
-    base["yaxis"] = axis(look, tickformat="+.0%", nticks=7) | {"zeroline": True, "zerolinecolor": look.colour("steady")}
+    base["yaxis"] = axis(look, tickformat="+.0%", nticks=7, rangemode="tozero") | {
+        "zeroline": True,
+        "zerolinecolor": look.colour("steady"),
+    }
     base["yaxis"]["title"] |= {"text": look.text("report.trends.growth")}
     return {"data": traces, "layout": base}
 
@@ -210,7 +213,8 @@ def steps(errors: pl.DataFrame, look: Look) -> Spec:
         traces.append(
             {
                 "type": "scatter", "mode": "lines", "x": rows["step"].to_list(), "y": rows["value"].to_list(),
-                "name": look.name("model", model),
+                # A step that fell on days without any sale has no error.
+                "connectgaps": True, "name": look.name("model", model),
                 "line": {"color": look.colour(colour), "dash": dash, "width": width},
                 "hovertemplate": "%{x}: <b>%{y:.3f}</b><extra>%{fullData.name}</extra>",
             }

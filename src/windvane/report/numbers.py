@@ -106,7 +106,8 @@ def _share(number: float, places: int) -> str:
 
 
 def _grouped(number: float, places: int) -> str:
-    text = f"{number:,.{places}f}"
+    # Halves round away from zero, as in the browser and at school: 24.5 and 25 must not stand side by side.
+    text = f"{number + math.copysign(1e-9 * max(1.0, abs(number)), number):,.{places}f}"
     if text.startswith("-"):
         text = text[1:] if not text.strip("-0.,") else _MINUS + text[1:]
     return text

@@ -322,11 +322,15 @@ def picks(facts: Facts, count: int = 8, unsure: int = 4) -> dict[str, list[int]]
     Args:
         facts: from :func:`windvane.report.facts.gather`.
         count: number of most important series.
-        unsure: number of least certain series, among the better-selling half and not shown already.
+        unsure: number of least certain series, among the better-selling half of those that sell and not shown
+            already.
     """
     series = facts.series.head(EMBEDDED_SERIES).with_row_index("place")
     important = series["place"].head(count).to_list()
-    rest = series.head(max(count + unsure, (series.height + 1) // 2)).filter(~pl.col("place").is_in(important))
+    # A product that hardly sells has a wide range by nature, and nobody needs to look at it.
+    selling = series.filter((pl.col("revenue") > 0) & (pl.col("expected") >= 1))
+    half = selling.head(max(count + unsure, (selling.height + 1) // 2))
+    rest = half.filter(~pl.col("place").is_in(important))
     uncertain = rest.drop_nulls("width").sort("width", descending=True)["place"].head(unsure).to_list()
     return {"important": important, "uncertain": uncertain}
 

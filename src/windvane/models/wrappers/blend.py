@@ -42,7 +42,7 @@ class Blend:
     """Equally weighted mean of models from the registry."""
 
     name: str = "blend"
-    members: tuple[str, ...] = ("boosted", "seasonal_es", "tsb")
+    members: tuple[str, ...] = ("boosted", "tsb")
     capabilities: Capabilities = POOLED
 
     def models(self) -> dict[str, PointModel]:
@@ -52,8 +52,10 @@ class Blend:
         return {name: point_model(name) for name in self.members}
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBlend:
-        """Fit every member."""
-        return FittedBlend({name: model.fit(panel, horizon, rng) for name, model in self.models().items()})
+        """Fit every member, each with the same seed."""
+        seed = int(rng.integers(2**31))
+        fitted = {n: m.fit(panel, horizon, np.random.default_rng(seed)) for n, m in self.models().items()}
+        return FittedBlend(fitted)
 
     def restore(self, artifact: Artifact) -> FittedBlend:
         """Rebuild it."""

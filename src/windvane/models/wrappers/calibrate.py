@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from windvane.forecast import Forecast, tidy
+from windvane.forecasts import Forecast, tidy
 from windvane.models.base import Artifact, FittedPoint, PointModel
 from windvane.models.wrappers.dependence import error_blocks
 from windvane.models.wrappers.distribution import Distribution, idle, pairs, volatility

@@ -1,10 +1,10 @@
 """The distribution of demand given its expected value, learned from forecasts of the past.
 
 Past (expected, actual) pairs are cut into bins of like expectation, and within them of like volatility; the
-quantiles of every cell are kept and interpolated. Series that have lain idle for improbably long (out of stock,
-out of season, ended: nobody said) have a table of their own, since they either stay at zero or come back. Nothing is assumed of the shape, so counts, zeros and heavy
-tails come out as they were. Whole-numbered sales are spread by a uniform half unit to either side first, so that
-rounding the result gives back whole-numbered quantiles.
+quantiles of every cell are kept and interpolated. Series that have lain idle for improbably long (out of stock, out
+of season, ended: nobody said) have a table of their own, since they either stay at zero or come back. Nothing is
+assumed of the shape, so counts, zeros and heavy tails come out as they were. Whole-numbered sales are spread by a
+uniform half unit to either side first, so that rounding the result gives back whole-numbered quantiles.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def pairs(panel: Panel, origins: np.ndarray, means: np.ndarray) -> Pairs:
         around.append(np.broadcast_to(wobble[:, i : i + 1], actual.shape)[use])
         still.append(np.broadcast_to(asleep[:, i : i + 1], actual.shape)[use])
     empty = [np.empty(0, np.float32)]
-    flat = [np.concatenate(part or empty).astype(np.float64) for part in (mean, sales, around)]
-    return Pairs(*flat, idle=np.concatenate(still or [np.empty(0, bool)]))
+    a, b, c = (np.concatenate(part or empty).astype(np.float64) for part in (mean, sales, around))
+    return Pairs(a, b, c, np.concatenate(still or [np.empty(0, bool)]))
 
 
 @dataclass(frozen=True)

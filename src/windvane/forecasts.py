@@ -177,7 +177,7 @@ class Forecast:
         series, horizon = len(rows), self.horizon
         path = np.arange(n, dtype=np.uint64)[None, :, None]
         step = np.arange(horizon, dtype=np.uint64)[None, None, :]
-        key = self.identity[rows][:, None, None] ^ (np.uint64(self.seed) * _MIX1)
+        key = self.identity[rows][:, None, None] ^ np.uint64(self.seed * int(_MIX1) % 2**64)
         noise = _uniform(_hash(key, path, step))
         if self.blocks is None:
             rank = noise.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
@@ -244,11 +244,14 @@ def tidy(mean: np.ndarray, quantiles: np.ndarray, counts: bool) -> tuple[np.ndar
     Returns:
         The two arrays as float32.
     """
-    quantiles = np.maximum.accumulate(np.maximum(np.nan_to_num(quantiles, posinf=np.finfo(np.float32).max), 0), axis=2)
+    quantiles = np.maximum.accumulate(_finite(quantiles), axis=2)
     if counts:
         quantiles = np.round(quantiles)
-    mean = np.maximum(np.nan_to_num(mean, posinf=np.finfo(np.float32).max), 0)
-    return mean.astype(np.float32), np.ascontiguousarray(quantiles, dtype=np.float32)
+    return _finite(mean).astype(np.float32), np.ascontiguousarray(quantiles, dtype=np.float32)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.nan_to_num(values), 0, float(np.finfo(np.float32).max))
 
 
 def identity_of(keys: pl.DataFrame) -> np.ndarray:
