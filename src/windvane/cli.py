@@ -271,8 +271,8 @@ def explain(
 
     opened = _open(workspace)
     latest = opened.runs.latest()
-    pinned = latest.manifest["versions"]
-    story = tell(latest, lambda name: opened.tables.read(name, pinned.get(name)), sku, location)
+    pinned, as_of = latest.manifest["versions"], _day(latest.manifest["as_of"])
+    story = tell(latest, lambda name: opened.tables.read(name, pinned.get(name), as_of), sku, location)
     if as_json:
         emit({"run": latest.id, **asdict(story), "cleaning": story.cleaning.to_dicts()})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -62,7 +63,8 @@ def panel_from_frame(
     grid = where.scatter(units, time)
     if absent == "zero":
         _fill_gaps(grid, where, time)
-    known_arrays, levels = _known(rows, where, future, series, keys, date, known, calendar, first, time)
+    layout = _Layout(tuple(keys), date, calendar, first, time)
+    known_arrays, levels = _known(rows, where, future, series, known, layout)
     return Panel(
         keys=series,
         sales=grid,
@@ -205,20 +207,23 @@ def _fill_gaps(grid: np.ndarray, where: _Grid, time: int) -> None:
     grid[~given & (np.arange(time)[None, :] >= first[:, None])] = 0.0
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How a frame is read: its key and date columns, its calendar, the number of its first period, its periods."""
+
+    keys: tuple[str, ...]
+    date: str
+    calendar: Freq
+    first: int
+    time: int
+
+
 def _known(
-    rows: pl.DataFrame,
-    where: _Grid,
-    future: Any,
-    series: pl.DataFrame,
-    keys: Sequence[str],
-    date: str,
-    names: Sequence[str],
-    calendar: Freq,
-    first: int,
-    time: int,
+    rows: pl.DataFrame, where: _Grid, future: Any, series: pl.DataFrame, names: Sequence[str], layout: _Layout
 ) -> tuple[dict[str, Known], dict[str, tuple[str, ...]]]:
     if not names:
         return {}, {}
+    keys, date, calendar, first, time = layout.keys, layout.date, layout.calendar, layout.first, layout.time
     ahead, ahead_where = rows.clear(), None
     width = max(time, int(where.column.max()) + 1)
     if future is not None:

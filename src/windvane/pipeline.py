@@ -116,7 +116,9 @@ def decide(work: Work) -> int:
     from windvane.decisions.inventory import propose
 
     config = work.run.config
-    plan = propose(work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language)
+    plan = propose(
+        work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language, work.run.as_of
+    )
     work.run.write("reorder", plan)
     return plan.height
 

@@ -27,19 +27,12 @@ _STALE_DAYS = 28
 
 
 def _paint_py(
-    series: np.ndarray,
-    start: np.ndarray,
-    stop: np.ndarray,
-    value: np.ndarray,
-    known: np.ndarray,
-    largest: bool,
-    values: np.ndarray,
-    since: np.ndarray,
+    spans: np.ndarray, value: np.ndarray, known: np.ndarray, largest: bool, values: np.ndarray, since: np.ndarray
 ) -> None:
     width = values.shape[1]
-    for i in range(len(series)):
-        s = series[i]
-        for c in range(max(start[i], 0), min(stop[i] + 1, width)):
+    for i in range(len(spans)):
+        s = spans[i, 0]
+        for c in range(max(spans[i, 1], 0), min(spans[i, 2] + 1, width)):
             old = values[s, c]
             if largest and (old > value[i] or (old == value[i] and since[s, c] <= known[i])):
                 continue
@@ -48,9 +41,7 @@ def _paint_py(
 
 
 _paint = njit(
-    "void(int64[::1], int64[::1], int64[::1], float32[::1], int32[::1], boolean, float32[:, ::1], int32[:, ::1])",
-    nogil=True,
-    cache=True,
+    "void(int64[:, ::1], float32[::1], int32[::1], boolean, float32[:, ::1], int32[:, ::1])", nogil=True, cache=True
 )(_paint_py)
 
 
@@ -229,18 +220,13 @@ def _limited(values: np.ndarray, since: np.ndarray, lead: int, stale: int | None
     return Known(values, since, "unknown")
 
 
-Ready = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def _ready(series: np.ndarray, start: np.ndarray, stop: np.ndarray, value: np.ndarray, known: np.ndarray) -> Ready:
-    # Copies: what polars hands out is read-only, which the kernel's signature does not take.
-    return (
-        np.array(series, np.int64),
-        np.array(start, np.int64),
-        np.array(stop, np.int64),
-        np.array(value, np.float32),
-        np.array(known, np.int32),
-    )
+def _ready(
+    series: np.ndarray, start: np.ndarray, stop: np.ndarray, value: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spans (series, first and last column), values and moments, as the kernel's signature takes them."""
+    # Copies: what polars hands out is read-only.
+    spans = np.stack([series, start, stop], axis=1).astype(np.int64)
+    return np.ascontiguousarray(spans), np.array(value, np.float32), np.array(known, np.int32)
 
 
 def _by_period(values: np.ndarray, since: np.ndarray, calendar: Window) -> tuple[np.ndarray, np.ndarray]:

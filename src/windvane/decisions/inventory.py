@@ -283,7 +283,7 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         rounding = words["capacity"]
     elif row["order_now"] > row["__gap"] + _TINY:
         floor, packed = row["moq"] > row["__gap"] + _TINY, row["pack"] != 1
-name = ("both" if packed else "moq") if floor else ("pack" if packed else "whole")
+        name = ("both" if packed else "moq") if floor else ("pack" if packed else "whole")
         rounding = words[name]
     return words["order"].format(**numbers, rounding=rounding.format(**numbers))
 

@@ -115,6 +115,19 @@ class Builder:
         names += [Feature(name, "static", categorical=True) for name in self._codes]
         return names
 
+    def withhold(self, matrix: np.ndarray, share: float, rng: np.random.Generator) -> None:
+        """Hide the plans of a share of the rows, in place.
+
+        A model that has always seen the plans would not know what to expect where none has been made yet.
+        """
+        open_ended = tuple(
+            n for n, known in self.panel.known.items() if known.policy == "unknown" and known.since is not None
+        )
+        columns = [i for i, f in enumerate(self.features) if f.known == "plan" and f.name.startswith(open_ended)]
+        if open_ended and columns:
+            hidden = np.flatnonzero(rng.uniform(size=len(matrix)) < share)
+            matrix[np.ix_(hidden, columns)] = np.nan
+
     def matrix(self, rows: Rows, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features and level of rows.
 

@@ -25,6 +25,7 @@ _TRAIN_ROWS = 400_000
 _HISTORY = {"1h": 2000, "1d": 420, "1w": 160, "1mo": 120}
 _LEAST_ROWS = 400
 _POWER = 1.3
+_WITHHELD = 0.15
 
 
 def _threads() -> int:
@@ -136,6 +137,7 @@ class Boosted:
             return FittedBoosted(base, "", builder.categories, unit)
         baseline = base.rows(panel, rows.series, rows.origin, rows.step)
         matrix, level = builder.matrix(rows, baseline)
+        builder.withhold(matrix, _WITHHELD, rng)
         trees = self._train(matrix, target, offsets(baseline, level, unit), builder, int(rng.integers(2**31)))
         return FittedBoosted(base, trees, builder.categories, unit)
 

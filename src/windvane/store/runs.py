@@ -134,10 +134,10 @@ class RunWriter:
         self._published = False
 
     def read(self, table: str) -> pl.LazyFrame:
-        """Read a raw table at this run's version of it; empty where it was absent at the start."""
+        """Read a raw table at this run's version of it, as far as known by ``as_of``; empty where it was absent."""
         if table not in self.versions:
             return self._runs.tables.empty(table).lazy()
-        return self._runs.tables.read(table, self.versions[table])
+        return self._runs.tables.read(table, self.versions[table], self.as_of)
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Write one of the run's tables; a second write replaces the first.

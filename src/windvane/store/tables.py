@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -100,12 +100,14 @@ class Tables:
                 raise
             return sum(int(stats["numRecords"]) for _, stats in written)
 
-    def read(self, name: str, version: int | None = None) -> pl.LazyFrame:
+    def read(self, name: str, version: int | None = None, known_by: date | None = None) -> pl.LazyFrame:
         """Read a table: exactly the schema's columns, the latest row per key, in the order of arrival.
 
         Args:
             name: table in :data:`windvane.schema.TABLES`.
             version: version to read; the latest where absent.
+            known_by: leave out rows that became known after this day, before the latest per key is taken, so that
+                a later correction does not hide what was known.
 
         Returns:
             A lazy frame; empty with the right types where the table is absent.
@@ -125,6 +127,8 @@ class Tables:
             glob=False,
             hive_partitioning=False,
         )
+        if known_by is not None and "known_at" in table.names:
+            frame = frame.filter(pl.col("known_at") < datetime.combine(known_by + timedelta(days=1), time.min))
         if not all(_FILE.search(path.name) for path in files):
             # Files that another tool wrote or compacted: their names say nothing about order.
             frame = frame.sort("_seq", "_line", maintain_order=True, nulls_last=False)

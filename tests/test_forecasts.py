@@ -1,0 +1,251 @@
+"""The forecast: its table, its quantiles, its paths, and reading it back."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import windvane as wv
+from windvane.errors import ConfigError, InputError, ModelError
+from windvane.forecasts import Forecast, identity_of, tidy
+from windvane.schema import DERIVED, QUANTILE_LEVELS, quantile_name
+
+START = date(2026, 1, 1)
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def made_up(series=6, horizon=5, blocks=True, counts=False, levels=QUANTILE_LEVELS, seed=4) -> Forecast:
+    rng = np.random.default_rng(2)
+    quantiles = np.sort(rng.gamma(2, 5, (series, horizon, len(levels))), axis=2).astype(np.float32)
+    keys = pl.DataFrame({"sku": [f"s{i}" for i in range(series)], "store": pl.Series(range(series), dtype=pl.Int16)})
+    shared = rng.normal(size=(1, 40, horizon)).astype(np.float32)
+    own = rng.normal(size=(series, 40, horizon)).astype(np.float32)
+    return Forecast(
+        keys=keys,
+        cutoff=START,
+        dates=pl.Series("date", [START + timedelta(d + 1) for d in range(horizon)]),
+        mean=quantiles.mean(axis=2),
+        quantiles=np.round(quantiles) if counts else quantiles,
+        levels=levels,
+        identity=identity_of(keys),
+        blocks=3 * shared + own if blocks else None,
+        counts=counts,
+        seed=seed,
+    )
+
+
+def all_paths(forecast: Forecast, n: int, part: int = 2048) -> np.ndarray:
+    out = np.empty((forecast.mean.shape[0], n, forecast.horizon), np.float32)
+    for rows, paths in forecast.paths(n, part):
+        out[rows] = paths
+    return out
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize(("level", "name"), [(0.1, "q0.1"), (0.10, "q0.1"), (0.005, "q0.005"), (0.5, "q0.5")])
+def test_names_of_quantiles(level, name):
+    assert quantile_name(level) == name
+
+
+@pytest.mark.tiny
+def test_the_long_table():
+    forecast = made_up()
+    frame = forecast.frame()
+    names = "q0.005 q0.025 q0.05 q0.1 q0.165 q0.25 q0.5 q0.75 q0.835 q0.9 q0.95 q0.975 q0.995".split()
+    assert frame.columns == ["sku", "store", "cutoff", "date", "step", "mean", *names]
+    assert frame.height == 6 * 5
+    expected = {"sku": pl.String, "store": pl.Int16, "cutoff": pl.Date, "date": pl.Date, "step": pl.Int64}
+    assert frame.schema == pl.Schema(expected | dict.fromkeys(["mean", *names], pl.Float64))
+    assert not frame.select(pl.any_horizontal(pl.all().is_null().any())).item()
+    row = frame.row(7, named=True)
+    assert (row["sku"], row["store"], row["step"], row["date"]) == ("s1", 1, 3, START + timedelta(3))
+    assert row["q0.9"] == forecast.quantiles[1, 2, 9]
+    assert set(DERIVED["forecasts"].names) - {"location"} <= set(frame.columns)
+
+
+@pytest.fixture(scope="module")
+def shop() -> wv.Panel:
+    rng = np.random.default_rng(0)
+    days = [START + timedelta(d) for d in range(150)]
+    rows = [(s, t, d) for s in ("a", "b", "c") for t in (1, 2) for d in days]
+    frame = pl.DataFrame(rows, schema={"sku": pl.String, "store": pl.Int32, "date": pl.Date}, orient="row")
+    week = 1 + 0.5 * (np.arange(len(rows)) % 7 >= 5)
+    frame = frame.with_columns(units=pl.Series(rng.poisson(np.repeat([2, 9, 0.3, 30, 5, 14], 150) * week)))
+    return wv.Panel.from_frame(frame, keys=["sku", "store"], date="date", sales="units", freq="1d")
+
+
+@pytest.mark.parametrize("preset", ["fast", "simple"])
+def test_from_panel_to_table(shop, preset):
+    forecast = wv.forecast(shop, horizon=14, preset=preset, seed=1)
+    frame = forecast.frame()
+    assert frame.height == 6 * 14
+    assert frame.columns[:6] == ["sku", "store", "cutoff", "date", "step", "mean"]
+    assert frame["cutoff"].unique().to_list() == [shop.cutoff]
+    assert frame["date"].dtype == pl.Date
+    assert frame["date"].min() == shop.cutoff + timedelta(1)
+    values = frame.select(pl.col("^(mean|q0.*)$")).to_numpy()
+    assert np.isfinite(values).all()
+    assert (np.diff(values[:, 1:], axis=1) >= 0).all()
+    per_series = forecast.mean.mean(axis=1) / np.nanmean(shop.sales, axis=1)
+    assert ((per_series > 0.6) & (per_series < 1.5)).all()
+    assert wv.forecast(shop, horizon=14, preset=preset, seed=1).frame().equals(frame)
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"horizon": 0}, "forecast.horizon"),
+        ({"horizon": 5, "preset": "best"}, "'best' is not a preset"),
+        ({"horizon": 5, "seed": -1}, "forecast.seed"),
+    ],
+)
+def test_wrong_arguments_are_named(shop, arguments, says):
+    with pytest.raises(ConfigError, match=says):
+        wv.forecast(shop, **arguments)
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("blocks", [True, False])
+def test_paths_do_not_depend_on_the_partition(blocks):
+    forecast = made_up(series=7, blocks=blocks)
+    whole = all_paths(forecast, 60)
+    for part in (1, 3, 7):
+        np.testing.assert_array_equal(all_paths(forecast, 60, part), whole)
+    rows = np.array([5, 2])
+    np.testing.assert_array_equal(all_paths(forecast.take(rows), 60), whole[rows])
+
+
+@pytest.mark.tiny
+def test_paths_depend_on_the_seed():
+    forecast = made_up()
+    again = replace(forecast, seed=5)
+    assert not np.array_equal(all_paths(forecast, 60), all_paths(again, 60))
+    np.testing.assert_array_equal(all_paths(forecast, 60), all_paths(made_up(), 60))
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_marginals_of_paths_are_the_quantiles(blocks):
+    forecast = made_up(blocks=blocks)
+    paths = all_paths(forecast, 2000)
+    spread = np.ptp(forecast.quantiles, axis=2)
+    for i, level in enumerate(forecast.levels):
+        if 0.02 < level < 0.98:
+            found = np.quantile(paths, level, axis=1)
+            assert (np.abs(found - forecast.quantiles[:, :, i]) <= 0.02 * spread + 1e-3).all(), level
+    assert (paths >= forecast.quantiles[:, :, :1].swapaxes(1, 2) - 1e-4).all()
+    assert (paths <= forecast.quantiles[:, :, -1:].swapaxes(1, 2) + 1e-3).all()
+
+
+def test_paths_of_counts_are_whole():
+    paths = all_paths(made_up(counts=True), 200)
+    np.testing.assert_array_equal(paths, np.round(paths))
+
+
+def test_paths_move_together_as_the_blocks_did():
+    together, apart = all_paths(made_up(), 1000), all_paths(made_up(blocks=False), 1000)
+    for paths, low, high in ((together, 0.6, 1.0), (apart, -0.15, 0.15)):
+        over_series = np.corrcoef(paths[:, :, 0])[np.triu_indices(6, 1)].mean()
+        assert low < over_series < high
+
+
+def test_totals_are_sums_of_paths():
+    forecast = made_up()
+    paths = all_paths(forecast, 100)
+    np.testing.assert_allclose(forecast.totals(100), paths.sum(axis=2), rtol=1e-6)
+    np.testing.assert_allclose(forecast.totals(100, steps=2), paths[:, :, :2].sum(axis=2), rtol=1e-6)
+    assert forecast.totals(100).std(axis=1).mean() > made_up(blocks=False).totals(100).std(axis=1).mean() * 0.5
+
+
+@pytest.mark.tiny
+def test_quantiles_between_the_levels():
+    forecast = made_up(levels=LEVELS)
+    low, middle = forecast.quantiles[:, :, 0], forecast.quantiles[:, :, 1]
+    np.testing.assert_allclose(forecast.quantile(0.5), middle, rtol=1e-6)
+    np.testing.assert_allclose(forecast.quantile(0.3), (low + middle) / 2, rtol=1e-5)
+    np.testing.assert_allclose(forecast.quantile(0.01), low, rtol=1e-6)
+
+
+@pytest.mark.tiny
+def test_read_back_it_is_the_same():
+    forecast = made_up()
+    read = Forecast.from_frame(forecast.frame().sample(fraction=1, shuffle=True, seed=3), ["sku", "store"], seed=4)
+    assert read.frame().equals(forecast.frame())
+    assert read.levels == forecast.levels
+    np.testing.assert_array_equal(read.identity, forecast.identity)
+    np.testing.assert_array_equal(all_paths(read, 50), all_paths(replace(forecast, blocks=None), 50))
+
+
+@pytest.mark.tiny
+def test_a_forecast_made_elsewhere_needs_no_mean():
+    frame = made_up().frame().select("sku", "store", "cutoff", "date", "step", "q0.1", "q0.5", "q0.9")
+    read = Forecast.from_frame(frame, ["sku", "store"])
+    assert read.levels == LEVELS
+    np.testing.assert_array_equal(read.mean, read.quantiles[:, :, 1])
+
+
+def broken():
+    frame = made_up(levels=LEVELS).frame()
+    return {
+        "no date": (frame.drop("date"), "no column 'date'"),
+        "no key": (frame.drop("sku"), "no column 'sku'"),
+        "no median": (frame.drop("q0.5"), "no column 'q0.5'"),
+        "a step is missing": (frame[1:], r"every step 1\.\.5"),
+        "a step twice": (pl.concat([frame, frame[:1]]), r"every step 1\.\.5"),
+        "several cutoffs": (
+            frame.with_columns(cutoff=pl.when(pl.col("sku") == "s1").then(START + timedelta(1)).otherwise("cutoff")),
+            "several cutoffs",
+        ),
+        "crossing": (frame.rename({"q0.1": "q0.9", "q0.9": "q0.1"}), "cross"),
+        "negative": (frame.with_columns(pl.col("q0.1") - 1000), "negative"),
+        "empty": (frame.with_columns(pl.when(pl.col("step") > 1).then("q0.9").alias("q0.9")), "empty"),
+    }
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("kind", broken())
+def test_a_broken_forecast_is_refused(kind):
+    frame, says = broken()[kind]
+    with pytest.raises(InputError, match=says):
+        Forecast.from_frame(frame, ["sku", "store"])
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize(
+    ("field", "change", "says"),
+    [
+        ("mean", lambda a: a * np.nan, "NaN"),
+        ("mean", lambda a: a - 1000, "negative"),
+        ("quantiles", lambda a: a[:, :, ::-1], "cross"),
+        ("quantiles", lambda a: a[:, :, 1:], "shape"),
+    ],
+)
+def test_an_invalid_forecast_cannot_be_made(field, change, says):
+    forecast = made_up()
+    with pytest.raises(ModelError, match=says):
+        replace(forecast, **{field: change(getattr(forecast, field))})
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_tidy_makes_anything_valid(seed, counts):
+    rng = np.random.default_rng(seed)
+    mean, quantiles = rng.normal(0, 1e3, (3, 4)), rng.normal(0, 1e3, (3, 4, 5))
+    mean[0, 0], quantiles[1, 1, 2], quantiles[2, 0, 0] = np.nan, np.inf, np.nan
+    mean, quantiles = tidy(mean, quantiles, counts)
+    assert mean.dtype == quantiles.dtype == np.float32
+    assert np.isfinite(mean).all()
+    assert np.isfinite(quantiles).all()
+    assert (mean >= 0).all()
+    assert (np.diff(quantiles, axis=2) >= 0).all()
+    assert not counts or (quantiles == np.round(quantiles)).all()
+
+
+@pytest.mark.tiny
+def test_keys_that_look_alike_when_joined_stay_apart():
+    left = identity_of(pl.DataFrame({"a": ["1", "11"], "b": ["11", "1"]}))
+    assert left[0] != left[1]
