@@ -12,7 +12,7 @@ TEST_ENV := WINDVANE_THREADS=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types docs clean
+.PHONY: help demo test test-all lint types docs bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -35,7 +35,10 @@ types: $(VENV)/.dev  ## Check types
 
 docs: $(VENV)/.docs  ## Write the generated reference pages and build the site into site/
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.demo  ## Measure accuracy and cost on the demo's data, and on those in WINDVANE_DATA where it is set
+	$(BIN)/python benchmarks/accuracy.py --data demo $(if $(WINDVANE_DATA),fresh_market_zh online_retail m5)
 
 clean:  ## Remove what the other verbs wrote, but for .venv/
 	rm -rf demo site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,17 +14,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from windvane import ingest as _ingest
+    from windvane import report as _report
     from windvane.config import Config as Config
     from windvane.errors import WindvaneError as WindvaneError
     from windvane.forecasts import Forecast as Forecast
-    from windvane.ingest import ingest as ingest_files  # noqa: F401
     from windvane.outlook.produce import forecast as forecast
     from windvane.panel import Panel as Panel
     from windvane.pipeline import run as run
-    from windvane.report import export as export_table  # noqa: F401
-    from windvane.report import write as write_report  # noqa: F401
     from windvane.store import Run as Run
     from windvane.store import Workspace as Workspace
+
+    ingest_files = _ingest.ingest
+    export_table = _report.export
+    write_report = _report.write
 
 __version__ = "0.1.0"
 

@@ -119,7 +119,7 @@ class Decide(_Block):
         0.3, gt=0, lt=1, description="Margin as a share of price, where products have no unit_cost."
     )
     assumed_cover: float = Field(
-        14, ge=0, description="Days of recent sales assumed on hand, where there is no stock table."
+        21, ge=0, description="Days of recent sales assumed on hand, where there is no stock table."
     )
 
 

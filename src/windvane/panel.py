@@ -207,7 +207,7 @@ class Panel:
         )
 
     def require_future(self, horizon: int) -> None:
-        """Check that every covariate known in advance covers the horizon.
+        """Check that every covariate known in advance covers the horizon, for all series already on sale.
 
         Raises:
             MissingFutureError: a value is missing; names covariate, series and date.
@@ -217,7 +217,7 @@ class Panel:
             if known.policy == "unknown":
                 continue
             values = known.at(origin, np.arange(1, horizon + 1))
-            gaps = np.argwhere(np.isnan(values))
+            gaps = np.argwhere(np.isnan(values) & (self.launch <= origin)[:, None])
             if len(gaps):
                 series, step = int(gaps[0][0]), int(gaps[0][1])
                 who = ", ".join(f"{k}={v!r}" for k, v in self.keys.row(series, named=True).items())

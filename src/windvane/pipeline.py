@@ -73,8 +73,8 @@ def clean(work: Work) -> int:
     work.run.write("panel", panel)
     work.run.write("cleaning", cleaned.cleaning)
     work.run.write("products_view", cleaned.products)
-    aside = work.run.read("quarantine").group_by("table", "rule", "reason").len("count").sort("count", descending=True)
-    work.run.write("quarantine_summary", aside.collect())
+    aside = work.run.read("quarantine").group_by("table", "rule", "reason").agg(pl.len().cast(pl.Int64).alias("count"))
+    work.run.write("quarantine_summary", aside.sort("count", "rule", descending=[True, False]).collect())
     return panel.height
 
 
@@ -92,8 +92,9 @@ def backtest(work: Work) -> int:
 
 
 def forecast(work: Work) -> int:
-    """Panel and champions -> forecasts, series, trends, fitted models."""
+    """Panel and champions -> forecasts, series, totals, trends, fitted models."""
     from windvane.outlook.produce import produce
+    from windvane.outlook.totals import totals
     from windvane.outlook.trends import trends
 
     panel = work.cleaned.panel
@@ -105,6 +106,7 @@ def forecast(work: Work) -> int:
         "series",
         panel.keys.with_columns(pl.Series("segment", produced.segment), pl.Series("model", produced.model)),
     )
+    work.run.write("totals", totals(panel, produced.forecast, work.run.config.forecast.paths))
     work.run.write("trends", trends(panel, produced.forecast, work.cleaned.revenue))
     for name, fitted in produced.fitted.items():
         fitted.save(work.run.folder / "models" / name)

@@ -28,7 +28,9 @@ def probability(sales: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) ->
     edge = np.concatenate([[0.0], levels, [1.0]])
     shape = sales.shape
     q, y = quantiles.reshape(-1, len(levels)), sales.ravel()[:, None]
-    below = (q < y).sum(1)
+    below = np.zeros(len(q), np.int64)
+    for column in range(len(levels)):
+        below += q[:, column] < y[:, 0]
     low = np.take_along_axis(q, np.clip(below - 1, 0, None)[:, None], 1)[:, 0]
     high = np.take_along_axis(q, np.clip(below, None, len(levels) - 1)[:, None], 1)[:, 0]
     inside = (below > 0) & (below < len(levels)) & (high > low)
@@ -62,11 +64,12 @@ def pit(
 
 def scales(history: np.ndarray, launch: np.ndarray, season: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Mean absolute and mean squared (seasonal) difference of each series' past, [series]; NaN where unknown."""
-    diff = history[:, season:].astype(np.float64) - history[:, :-season]
-    diff[np.arange(diff.shape[1])[None, :] < launch[:, None]] = np.nan
-    n = np.maximum((~np.isnan(diff)).sum(1), 1)
-    absolute = np.nansum(np.abs(diff), axis=1) / n
-    square = np.nansum(diff**2, axis=1) / n
+    diff = history[:, season:] - history[:, :-season]
+    known = ~np.isnan(diff) & (np.arange(diff.shape[1])[None, :] >= launch[:, None])
+    diff = np.where(known, diff, 0)
+    n = np.maximum(known.sum(1), 1)
+    absolute = np.abs(diff).sum(1, dtype=np.float64) / n
+    square = np.einsum("ij,ij->i", diff, diff, dtype=np.float64) / n
     return np.where(absolute > 0, absolute, np.nan), np.where(square > 0, square, np.nan)
 
 

@@ -15,7 +15,7 @@ from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.models.base import FittedPoint, PointModel
 from windvane.models.wrappers.blend import Blend, FittedBlend
-from windvane.models.wrappers.calibrate import Calibrated, Evidence
+from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of
 from windvane.panel import Panel
 
 PanelAt = Callable[[Date], Panel]
@@ -65,6 +65,14 @@ class _Fit:
     mean: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What all models of a fold share: see ``conditions_of`` and ``scales``."""
+
+    conditions: tuple[np.ndarray, np.ndarray]
+    scales: tuple[np.ndarray, np.ndarray]
+
+
 class Replay:
     """A backtest in progress; keeps every model's own forecasts of earlier folds to calibrate later ones.
 
@@ -101,24 +109,25 @@ class Replay:
                 past = self.panel_at(date)
                 judged: dict[str, Judged] = {}
                 fits: dict[str, _Fit] = {}
+                shared = _Shared(conditions_of(past), scales(past.sales, past.launch))
                 for name in self.models:
                     task.describe(f"backtest {date}: {name}")
-                    judged[name] = self._judge(name, past, fold.cutoff, fits)
+                    judged[name] = self._judge(name, past, fold.cutoff, fits, shared)
                     task.advance()
                 yield FoldResult(fold, date, segments(past), judged)
 
-    def _judge(self, name: str, past: Panel, cutoff: int, fits: dict[str, _Fit]) -> Judged:
+    def _judge(self, name: str, past: Panel, cutoff: int, fits: dict[str, _Fit], shared: _Shared) -> Judged:
         begin = CLOCK.seconds()
         model, rng = self.models[name], np.random.default_rng(self.seed)
         fit = self._fit(model.point, past, fits)
         evidence = self.evidence[name] if model.point.capabilities.pooled else None
         usable = evidence or model.evidence(fit.point, past, self.horizon, rng)
         fitted = model.finish(fit.point, past, self.horizon, rng, usable)
-        forecast = fitted.forecast(past, fit.mean)
+        forecast = fitted.forecast(past, fit.mean, conditions=shared.conditions)
         seconds = CLOCK.seconds() - begin
         if model.point.capabilities.pooled:
             self.evidence[name] = [*self.evidence[name], self._look_ahead(name, fit.point, cutoff)][-_MAX_EVIDENCE:]
-        return Judged(judge(forecast, self.panel, cutoff, self.seed), forecast.mean, seconds)
+        return Judged(judge(forecast, self.panel, cutoff, self.seed, shared.scales), forecast.mean, seconds)
 
     def _fit(self, model: PointModel, past: Panel, fits: dict[str, _Fit]) -> _Fit:
         """Fit a point model once per fold; a blend takes the fits of its members."""
@@ -162,14 +171,24 @@ def _average(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return total / np.float32(len(arrays))
 
 
-def judge(forecast: Forecast, panel: Panel, cutoff: int, seed: int) -> Losses:
-    """Errors of a forecast made at column ``cutoff`` of a panel."""
+def judge(
+    forecast: Forecast, panel: Panel, cutoff: int, seed: int, scale: tuple[np.ndarray, np.ndarray] | None = None
+) -> Losses:
+    """Errors of a forecast made at column ``cutoff`` of a panel.
+
+    Args:
+        forecast: the forecast.
+        panel: what came.
+        cutoff: column the forecast was made at.
+        seed: seed of the randomised PIT.
+        scale: what :func:`windvane.backtest.metrics.scales` gives for the past, if at hand.
+    """
     width = min(forecast.horizon, panel.shape[1] - 1 - cutoff)
     sales = panel.sales[:, cutoff + 1 : cutoff + 1 + width].astype(np.float64)
     quantiles, mean = forecast.quantiles[:, :width], forecast.mean[:, :width].astype(np.float64)
     levels = np.asarray(forecast.levels)
     median = quantiles[:, :, forecast.levels.index(0.5)]
-    scale, square = scales(panel.sales[:, : cutoff + 1], panel.launch)
+    absolute, square = scale or scales(panel.sales[:, : cutoff + 1], panel.launch)
     known = ~np.isnan(sales) & (panel.launch <= cutoff)[:, None]
     rng = np.random.default_rng(seed)
     return Losses(
@@ -180,6 +199,6 @@ def judge(forecast: Forecast, panel: Panel, cutoff: int, seed: int) -> Losses:
         sales=sales,
         known=known,
         pit=pit(sales, quantiles, levels, forecast.counts, rng),
-        scale=scale,
+        scale=absolute,
         scale_square=square,
     )

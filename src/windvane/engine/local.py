@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from windvane.engine.progress import SILENT, Progress
@@ -49,6 +49,18 @@ def map_parts(
         Exception: the first error of a part; parts not yet begun are dropped.
     """
     todo = list(parts)
+    errors: list[Exception] = []
+
+    def guarded(part: Part) -> Result:
+        # Cancelling takes the caller a moment; until then workers would go on to later parts.
+        if errors:
+            raise CancelledError
+        try:
+            return function(part)
+        except Exception as error:
+            errors.append(error)
+            raise
+
     count = min(threads or thread_count(), len(todo))
     with progress.task(label, len(todo)) as task:
         if count <= 1:
@@ -58,7 +70,7 @@ def map_parts(
                 task.advance()
             return results
         with ThreadPoolExecutor(count, thread_name_prefix="windvane") as pool:
-            futures = [pool.submit(function, part) for part in todo]
+            futures = [pool.submit(guarded, part) for part in todo]
             pending: set[Future[Result]] = set(futures)
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -66,6 +78,6 @@ def map_parts(
                     if future.exception() is not None:
                         for other in pending:
                             other.cancel()
-                        future.result()
+                        raise errors[0] if errors else future.exception()  # type: ignore[misc]
                     task.advance()
             return [future.result() for future in futures]

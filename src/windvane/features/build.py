@@ -126,7 +126,7 @@ class Builder:
         columns = [i for i, f in enumerate(self.features) if f.known == "plan" and f.name.startswith(open_ended)]
         if open_ended and columns:
             hidden = np.flatnonzero(rng.uniform(size=len(matrix)) < share)
-            matrix[np.ix_(hidden, columns)] = np.nan
+            matrix[hidden[:, None], np.array(columns)[None, :]] = np.nan
 
     def matrix(self, rows: Rows, baseline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features and level of rows.

@@ -226,7 +226,7 @@ def level_loss(sales, start, horizon, stride, weight, level, loss, column):  # t
     series, time = sales.shape
     for i in range(series):
         total = 0.0
-        for t in range(max(np.int64(start[i]), 0), time - 1):
+        for t in range(np.int64(start[i]), time - 1):
             if weight[t] == 0.0 or (time - 1 - t) % stride != 0:
                 continue
             for h in range(1, min(horizon, time - 1 - t) + 1):

@@ -81,10 +81,11 @@ class Facts:
         quantiles: quantile columns of the forecasts, in order.
         totals: date, units, money of the whole, past periods.
         ahead: date, units, money expected of the whole, future periods.
-        series: one row a series: sku, location, title, category, price, revenue (last ``horizon`` periods),
+        series: one row a series: sku, location, title, category, twin, price, revenue (last ``horizon`` periods),
             expected (units over the horizon), width (relative 80 % range); largest revenue first.
         history: sku, location, date, sales of the last :data:`HISTORY` periods.
         outlook: expected sales against before; ``None`` without forecasts.
+        lives: sku, location, first and last date of a sale, units and money of the last :data:`HISTORY` periods.
         tables: the other derived tables by name; empty frames where the run has none.
     """
 
@@ -99,7 +100,13 @@ class Facts:
     series: pl.DataFrame
     history: pl.DataFrame
     outlook: Outlook | None
+    lives: pl.DataFrame
     tables: Mapping[str, pl.DataFrame]
+
+    @property
+    def bands(self) -> pl.DataFrame:
+        """Quantiles of the whole per future period (units), from joint paths; empty where the run has none."""
+        return self.tables["totals"].filter((pl.col("level") == "total") & (pl.col("step") > 0)).sort("step")
 
     @property
     def shop(self) -> Mapping[str, Any]:
@@ -126,7 +133,7 @@ class Facts:
         return block if isinstance(block, Mapping) else {}
 
 
-_OTHER = ("trends", "leaderboard", "scores", "reorder", "findings", "cleaning", "accuracy")
+_OTHER = ("trends", "leaderboard", "scores", "reorder", "findings", "cleaning", "accuracy", "totals")
 
 
 def gather(run: RunLike) -> Facts:
@@ -135,7 +142,7 @@ def gather(run: RunLike) -> Facts:
     Args:
         run: a published run; every table is optional.
     """
-    names = _read(run, "products_view", _PRODUCTS_VIEW).unique("sku", keep="first", maintain_order=True)
+    names = named(_read(run, "products_view", _PRODUCTS_VIEW).unique("sku", keep="first", maintain_order=True))
     panel_types = {c: schema.DERIVED["panel"][c].type for c in (*KEY, "date", "sales", "revenue", "price")}
     panel = _read(run, "panel", panel_types)
     forecasts = _read(run, "forecasts", schema.DERIVED["forecasts"].types)
@@ -176,8 +183,35 @@ def gather(run: RunLike) -> Facts:
         series=_series(recent, forecasts, prices, names, cutoff, max(horizon, 1) * length),
         history=recent.select(*KEY, "date", "sales"),
         outlook=_outlook(before, ahead) if horizon else None,
+        lives=_lives(panel, recent),
         tables=tables,
     )
+
+
+def named(names: pl.DataFrame) -> pl.DataFrame:
+    """Product names with what tells equal ones apart.
+
+    Args:
+        names: sku, title, category.
+
+    Returns:
+        The same rows with ``twin``: whether another sku has the same title, so that the title alone names neither.
+    """
+    twin = pl.col("title").is_not_null() & pl.col("title").is_duplicated() & (pl.col("title") != pl.col("sku"))
+    return names.with_columns(twin.alias("twin"))
+
+
+def total_interval(facts: Facts, low: float = 0.1, high: float = 0.9) -> tuple[float, float] | None:
+    """Range of the whole's demand over the horizon (units), from joint paths; ``None`` where the run has none.
+
+    Args:
+        facts: from :func:`gather`.
+        low: lower probability, one that the table ``totals`` holds.
+        high: upper probability, likewise.
+    """
+    rows = facts.tables["totals"].filter((pl.col("level") == "total") & (pl.col("step") == 0))
+    ends = rows.select(schema.quantile_name(low), schema.quantile_name(high)).drop_nulls()
+    return ends.row(0) if ends.height else None
 
 
 def fans(facts: Facts, run: RunLike, quantiles: Sequence[str], limit: int = EMBEDDED_SERIES) -> list[dict[str, Any]]:
@@ -191,7 +225,7 @@ def fans(facts: Facts, run: RunLike, quantiles: Sequence[str], limit: int = EMBE
 
     Returns:
         One dict a series, in the order of ``facts.series``: ``sku, location, title, category, price, revenue,
-        expected``, ``past`` (sales, aligned to the end of the past dates) and ``ahead`` (one list per quantile).
+        expected, twin``, ``past`` (sales, aligned to the end of the past dates) and ``ahead`` (one list per quantile).
     """
     chosen = facts.series.head(limit)
     if not chosen.height or not quantiles:
@@ -214,7 +248,7 @@ def fans(facts: Facts, run: RunLike, quantiles: Sequence[str], limit: int = EMBE
         for at, value in zip(row["at"] or [], row["sales"] or [], strict=True):
             past[at] = _figures(value)
         first = next((i for i, v in enumerate(past) if v is not None), len(past))
-        kept = {k: row[k] for k in ("sku", "location", "title", "category", "price", "revenue", "expected")}
+        kept = {k: row[k] for k in ("sku", "location", "title", "category", "price", "revenue", "expected", "twin")}
         ahead = [[_figures(v) for v in row[q] or []] for q in quantiles]
         result.append(kept | {"past": past[first:], "ahead": ahead})
     return result
@@ -260,11 +294,19 @@ def _series(
             pl.col("revenue", "sold").fill_null(0.0),
             pl.col("title").fill_null(pl.col("sku")),
             pl.col("category").fill_null(""),
+            pl.col("twin").fill_null(False),
             # Half the range over the expectation: "±40 %" reads more easily than a ratio of widths.
             pl.when(pl.col("expected") > 0).then(pl.col("spread") / pl.col("expected") / 2).alias("width"),
         )
         .sort("revenue", "expected", *KEY, descending=[True, True, False, False])
     )
+
+
+def _lives(panel: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:
+    sold = panel.filter(pl.col("sales") > 0)
+    ends = sold.group_by(KEY).agg(pl.col("date").min().alias("first"), pl.col("date").max().alias("last"))
+    lately = recent.group_by(KEY).agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
+    return ends.join(lately, on=KEY, how="left").with_columns(pl.col("units", "money").fill_null(0.0))
 
 
 def _outlook(before: pl.DataFrame, ahead: pl.DataFrame) -> Outlook:

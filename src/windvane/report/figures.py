@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from windvane import schema
+from windvane.report.numbers import GROWTH_LEAST, GROWTH_MOST, capped
 from windvane.report.theme import SYMBOLS, Look, axis, layout
 
 Spec = dict[str, Any]
@@ -28,25 +29,47 @@ BANDS = ((0.025, 0.975, "band95"), (0.1, 0.9, "band80"), (0.25, 0.75, "band50"))
 """Lower and upper level and colour of the ranges of a fan chart, widest first."""
 DRAWN = frozenset(schema.quantile_name(level) for low, high, _ in BANDS for level in (low, 0.5, high))
 """Quantile columns that a fan chart shows."""
+DOTS = 400
+"""Most dots of a radar."""
 DIRECTIONS = ("steady", "rising", "falling", "new", "ending")
 
 
-def total(past: pl.DataFrame, ahead: pl.DataFrame, look: Look, column: str = "units") -> Spec:
-    """History and expectation of the whole.
+def total(
+    past: pl.DataFrame,
+    ahead: pl.DataFrame,
+    look: Look,
+    column: str = "units",
+    bands: pl.DataFrame | None = None,
+) -> Spec:
+    """History and expectation of the whole, with its 80 % and 95 % ranges where they are known.
 
     Args:
         past: date, units, money; past periods.
         ahead: date, units, money; future periods.
         look: language and colours.
         column: "units" or "money".
+        bands: date and quantile columns of the sum (units), as in the table ``totals``.
     """
     prefix = look.currency if column == "money" else ""
-    hover = f"%{{x|{look.text('format.hover_date')}}}<br><b>{prefix}%{{y:,.0f}}</b><extra></extra>"
+    when = f"%{{x|{look.text('format.hover_date')}}}<br><b>{prefix}%{{y:,.0f}}</b>"
+    hover = f"{when}<extra></extra>"
     # The expectation starts at the last known point, so that the line does not break.
     joint = pl.concat([past.tail(1), ahead], how="vertical_relaxed") if past.height else ahead
-    lines = [
+    expected = _line(joint["date"].to_list(), joint[column].to_list(), look, "median", "report.fans.mean", hover, 2.4)
+    lines = []
+    if bands is not None and bands.height and column == "units":
+        lines = _total_bands(bands, look)
+        # The first point is the last day sold, which has no range.
+        said = f"{when}<br>{look.text('report.fans.band80')} %{{customdata[0]:,.0f}} – %{{customdata[1]:,.0f}}"
+        found = {day: (low, high) for day, low, high in bands.select("date", "q0.1", "q0.9").iter_rows()}
+        ranges = [found.get(day) for day in joint["date"]]
+        expected |= {
+            "customdata": [list(r) if r else None for r in ranges],
+            "hovertemplate": [f"{said}<extra></extra>" if r else hover for r in ranges],
+        }
+    lines += [
         _line(past["date"].to_list(), past[column].to_list(), look, "history", "report.fans.history", hover, 1.4),
-        _line(joint["date"].to_list(), joint[column].to_list(), look, "median", "report.fans.mean", hover, 2.4),
+        expected,
     ]
     base = layout(look, 340) | {"showlegend": True, "hovermode": "x"}
     base["xaxis"] = axis(look, grid=False, tickformat=look.text("format.tick_date"), nticks=7, tickangle=0)
@@ -105,7 +128,7 @@ def fan(
     return {"data": [*traces, median, history | {"meta": "history"}], "layout": base}
 
 
-def radar(trends: pl.DataFrame, look: Look, limit: int = 400) -> Spec:
+def radar(trends: pl.DataFrame, look: Look, limit: int = DOTS) -> Spec:
     """Growth against revenue: where demand is turning, sized by the money it moves.
 
     Args:
@@ -134,6 +157,9 @@ def radar(trends: pl.DataFrame, look: Look, limit: int = 400) -> Spec:
         "zeroline": True,
         "zerolinecolor": look.colour("steady"),
     }
+    if any(capped(g) for g in dots["growth"]):
+        marks = [GROWTH_LEAST, -0.25, 0.0, 0.25, 0.5, 0.75, GROWTH_MOST]
+        base["yaxis"] |= {"tickvals": marks, "ticktext": [_growth(v) for v in marks]}
     base["yaxis"]["title"] |= {"text": look.text("report.trends.growth")}
     return {"data": traces, "layout": base}
 
@@ -162,7 +188,11 @@ def gains(leaderboard: pl.DataFrame, look: Look) -> Spec:
         "hovertemplate": "%{y}<br><b>%{x:+.1%}</b> (%{customdata[0]:+.1%} – %{customdata[1]:+.1%})<extra></extra>",
     }  # fmt: skip
     base = layout(look, 90 + 38 * max(rows.height, 2))
-    base["xaxis"] = axis(look, tickformat="+.0%", nticks=6) | {"zeroline": True, "zerolinecolor": look.colour("muted")}
+    # Without zero in sight nobody could say which side of it a dot is on.
+    base["xaxis"] = axis(look, tickformat="+.0%", nticks=6, rangemode="tozero") | {
+        "zeroline": True,
+        "zerolinecolor": look.colour("muted"),
+    }
     base["xaxis"]["title"] |= {"text": look.text("report.accuracy.gain_axis")}
     base["yaxis"] = axis(look, grid=False, type="category", tickfont={"color": look.colour("ink")})
     return {"data": [trace], "layout": base}
@@ -183,16 +213,17 @@ def coverage(leaderboard: pl.DataFrame, look: Look) -> Spec:
         colour = look.colour("rising" if level == 0.8 else "new")
         traces.append(
             {
-                "type": "scatter", "mode": "markers", "x": rows[column].to_list(), "y": names,
-                "name": look.text(f"report.accuracy.{column}"),
+                "type": "scatter", "mode": "markers+text", "x": rows[column].to_list(), "y": names,
+                "name": look.text(f"report.accuracy.{column}"), "textposition": "top center", "cliponaxis": False,
+                "text": [_points(v, level) for v in rows[column]], "textfont": {"size": 11},
                 "marker": {"size": 11, "symbol": symbol, "color": colour},
                 "hovertemplate": "%{y}<br><b>%{x:.1%}</b><extra>%{fullData.name}</extra>",
             }
         )  # fmt: skip
         lines.append(_upright(level, colour))
     smallest = min([0.7, *(v - 0.03 for v in rows["coverage80"].drop_nulls())])
-    base = layout(look, 100 + 38 * max(rows.height, 2)) | {"showlegend": True, "shapes": lines}
-    base["xaxis"] = axis(look, tickformat=".0%", range=[max(smallest, -0.02), 1.01], nticks=7)
+    base = layout(look, 110 + 42 * max(rows.height, 2)) | {"showlegend": True, "shapes": lines}
+    base["xaxis"] = axis(look, tickformat=".0%", range=[max(smallest, -0.02), 1.02], nticks=7)
     base["xaxis"]["title"] |= {"text": look.text("report.accuracy.coverage_axis")}
     base["yaxis"] = axis(look, grid=False, type="category", tickfont={"color": look.colour("ink")})
     return {"data": traces, "layout": base}
@@ -228,11 +259,29 @@ def steps(errors: pl.DataFrame, look: Look) -> Spec:
     return {"data": traces, "layout": base}
 
 
+def _total_bands(bands: pl.DataFrame, look: Look) -> list[Spec]:
+    """The 95 % and 80 % ranges of a sum, widest first; each named once in the legend."""
+    dates = bands["date"].to_list()
+    traces: list[Spec] = []
+    for low, high, colour in BANDS[:2]:
+        for level, fill in ((low, "none"), (high, "tonexty")):
+            traces.append(
+                {
+                    "type": "scatter", "mode": "lines", "x": dates, "y": bands[schema.quantile_name(level)].to_list(),
+                    "meta": schema.quantile_name(level), "name": look.text(f"report.fans.{colour}"), "fill": fill,
+                    "fillcolor": look.colour(colour), "line": {"width": 0, "color": look.colour(colour)},
+                    "hoverinfo": "skip", "showlegend": fill != "none",
+                }
+            )  # fmt: skip
+    return traces
+
+
 def _dots(rows: pl.DataFrame, word: str, look: Look, scale: tuple[float, float]) -> Spec:
     largest, top = scale
     sizes = [7 + 27 * min(1.0, abs(m or 0) / largest) ** 0.5 for m in rows["money"]]
     # Plotly reads a small subset of HTML in labels: product names must not be read as such.
     labels = [html.escape(_cut(v)) for v in rows["label"]]
+    whole = [html.escape(v) for v in rows["label"]]
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -243,9 +292,12 @@ def _dots(rows: pl.DataFrame, word: str, look: Look, scale: tuple[float, float])
         "textposition": "top center",
         "textfont": {"size": 11, "color": look.colour("ink")},
         "cliponaxis": False,
-        "customdata": list(
-            zip(labels, *(rows[c] for c in ("growth", "growth_low", "growth_high", "money")), strict=True)
-        ),
+        "customdata": [
+            [name, *(_growth(v) for v in ends), money]
+            for name, money, *ends in zip(
+                whole, rows["money"], *(rows[c] for c in ("growth", "growth_low", "growth_high")), strict=True
+            )
+        ],
         "marker": {
             "size": sizes,
             "symbol": SYMBOLS[word],
@@ -254,7 +306,7 @@ def _dots(rows: pl.DataFrame, word: str, look: Look, scale: tuple[float, float])
             "line": {"width": 1, "color": look.colour("surface")},
         },
         "hovertemplate": (
-            "<b>%{customdata[0]}</b><br>%{customdata[1]:+.0%} (%{customdata[2]:+.0%} – %{customdata[3]:+.0%})<br>"
+            "<b>%{customdata[0]}</b><br>%{customdata[1]} (%{customdata[2]} … %{customdata[3]})<br>"
             f"{look.text('report.trends.revenue')}: {look.currency}%{{x:,.0f}}<br>"
             f"{look.text('report.trends.money')}: {look.currency}%{{customdata[4]:+,.0f}}<extra></extra>"
         ),
@@ -275,6 +327,14 @@ def _apart(dots: pl.DataFrame, top: float, most: int = 6) -> list[bool]:
         if chosen[-1]:
             named.append((x, y))
     return chosen
+
+
+def _points(value: float | None, level: float) -> str:
+    """Distance of a coverage from what was promised, in percentage points: "+2.4"."""
+    if value is None:
+        return ""
+    text = f"{100 * (value - level):+.1f}".replace("-", "\N{MINUS SIGN}")
+    return "0.0" if text[1:] == "0.0" else text
 
 
 def _money_ticks(values: Sequence[float]) -> list[float]:
@@ -311,5 +371,19 @@ def _upright(x: object, colour: str) -> Spec:
     }  # fmt: skip
 
 
+def _growth(value: float | None) -> str:
+    """Growth in signs that every language reads: "+12%", "≥ +100%"."""
+    if value is None:
+        return "–"
+    sign = {1: "≥\N{NO-BREAK SPACE}", -1: "≤\N{NO-BREAK SPACE}", 0: ""}[capped(value)]
+    return sign + ("0%" if abs(value) < 0.005 else f"{value:+.0%}".replace("-", "\N{MINUS SIGN}"))
+
+
 def _cut(text: str, length: int = 28) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """The text in at most ``length`` characters; what follows its last " · " tells equal names apart and stays."""
+    if len(text) <= length:
+        return text
+    head, dot, tail = text.rpartition(" · ")
+    if not dot or len(tail) > length - 6:
+        return text[: length - 1] + "…"
+    return head[: length - len(tail) - 4].rstrip() + "… · " + tail

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
+from windvane.outlook.trends import LIMIT
+
 Kind = Literal[
-    "units", "count", "money", "short_money", "signed_money", "share", "share1", "risk", "signed_share", "days",
+    "units", "count", "money", "short_money", "signed_money", "share", "share1", "risk", "signed_share", "growth", "days",
     "number", "seconds", "memory", "day", "moment",
 ]  # fmt: skip
 
@@ -20,6 +22,9 @@ SYMBOLS = {
     "AUD": "A$", "CAD": "C$", "BRL": "R$", "SGD": "S$",
 }  # fmt: skip
 """Symbols of common currencies; others show their ISO code."""
+
+GROWTH_LEAST, GROWTH_MOST = (math.expm1(4 * end) for end in (-LIMIT, LIMIT))
+"""Growth per 28 days beyond which trends are not told apart: the table holds these ends instead."""
 
 _MINUS = "\N{MINUS SIGN}"
 _DASH = "–"
@@ -72,8 +77,10 @@ def show(shown: Shown, language: str, currency: str = "USD") -> str:
             if number > 9.99:
                 return ">+999%"
             return ("+" if number >= 0.0005 else "") + f"{_grouped(100 * number, 1 if abs(number) < 0.1 else 0)}%"
+        case "growth":
+            return _growth(number, language)
         case "seconds":
-            return _grouped(number, 1 if number < 100 else 0)
+            return "<0.1" if 0 < number < 0.05 else _grouped(number, 1 if number < 100 else 0)
         case "memory":
             return f"{_grouped(number, 0)} MB"
     raise ValueError(shown.kind)
@@ -101,6 +108,27 @@ def _money(number: float, kind: Kind, language: str, currency: str) -> str:
     return f"{sign}{symbol(currency)}{body}"
 
 
+def capped(growth: float | None) -> int:
+    """1 where growth stands at its upper end, -1 at its lower, else 0."""
+    if growth is None:
+        return 0
+    return 1 if growth >= GROWTH_MOST - 1e-6 else -1 if growth <= GROWTH_LEAST + 1e-6 else 0
+
+
+def _growth(number: float, language: str) -> str:
+    text = show(Shown("signed_share", number), language)
+    match capped(number), language:
+        case 1, "zh":
+            return f"至少 {text}"
+        case 1, _:
+            return f"at least {text}"
+        case -1, "zh":
+            return f"{text} 或更低"
+        case -1, _:
+            return f"{text} or lower"
+    return text
+
+
 def _share(number: float, places: int) -> str:
     return f"{_grouped(100 * number, places)}%"
 
@@ -114,9 +142,11 @@ def _grouped(number: float, places: int) -> str:
 
 
 def _places(number: float) -> int:
-    if abs(number) >= 100 or number == int(number):
+    if abs(number) >= 100:
         return 0
-    return 1 if abs(number) >= 1 else 2
+    places = 1 if abs(number) >= 1 else 2
+    # "51.0" would claim a figure that says nothing.
+    return 0 if round(number, places) == int(round(number, places)) else places
 
 
 def _moment(value: object, kind: Kind, language: str) -> str:

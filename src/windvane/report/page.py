@@ -96,7 +96,7 @@ def _data(facts: Facts, run: RunLike, listing: pl.DataFrame) -> dict[str, Any]:
     drawn = [q for q in facts.quantiles if q in figures.DRAWN]
     board = evidence.chosen_rows(facts.tables["leaderboard"])
     specs = {
-        "total-units": figures.total(facts.totals, facts.ahead, look),
+        "total-units": figures.total(facts.totals, facts.ahead, look, bands=facts.bands),
         "total-money": figures.total(facts.totals, facts.ahead, look, "money"),
         "radar-series": figures.radar(sections.labelled(facts, "series"), look),
         "radar-category": figures.radar(sections.labelled(facts, "category").filter(pl.col("label") != ""), look),
@@ -127,7 +127,7 @@ def _data(facts: Facts, run: RunLike, listing: pl.DataFrame) -> dict[str, Any]:
 
 
 def _compact(series: list[dict[str, Any]]) -> list[list[Any]]:
-    kept = ("sku", "location", "title", "category", "revenue", "expected", "past", "ahead")
+    kept = ("sku", "location", "title", "category", "revenue", "expected", "past", "ahead", "twin")
     return [[round(v, 2) if isinstance(v := row[k], float) else v for k in kept] for row in series]
 
 

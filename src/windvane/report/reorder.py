@@ -68,7 +68,7 @@ def embedded(listing: pl.DataFrame, currency: str, limit: int = EMBEDDED_LINES) 
         limit: most lines.
 
     Returns:
-        ``columns`` (names), ``rows`` (one list a line) and ``why`` (per language, one sentence a line).
+        ``columns`` (names), ``total`` (lines of the whole list), ``common`` (what every line assumes), ``rows`` (one list a line) and ``why`` (per language, one sentence a line).
     """
     top = listing.head(limit)
     rounded = top.with_columns(
@@ -78,12 +78,27 @@ def embedded(listing: pl.DataFrame, currency: str, limit: int = EMBEDDED_LINES) 
     )
     return {
         "columns": list(_COLUMNS),
+        "total": listing.height,
+        "common": common_assumptions(listing),
         "rows": [list(row) for row in rounded.select(_COLUMNS).rows()],
         "why": {
             language: [why(row, language, currency) for row in top.iter_rows(named=True)]
             for language in screen.LANGUAGES
         },
     }
+
+
+def words(assumed: str | None) -> list[str]:
+    """The assumptions that one line rests on, as words."""
+    return [word for part in (assumed or "").split(",") if (word := part.strip())]
+
+
+def common_assumptions(listing: pl.DataFrame) -> list[str]:
+    """Assumptions that every line rests on, in the order of the first: said once, they need not be said per line."""
+    if not listing.height:
+        return []
+    shared = set.intersection(*(set(words(a)) for a in listing["assumed"].unique()))
+    return [word for word in words(listing["assumed"][0]) if word in shared]
 
 
 def assumes(listing: pl.DataFrame, word: str) -> pl.Series:

@@ -9,12 +9,15 @@ from typing import Any
 import polars as pl
 
 from windvane.report import reorder
-from windvane.report.facts import EMBEDDED_SERIES, Facts, direction_counts
-from windvane.report.numbers import Shown
+from windvane.report.facts import EMBEDDED_SERIES, HISTORY, Facts, direction_counts, total_interval
+from windvane.report.figures import DOTS
+from windvane.report.numbers import Shown, capped
 from windvane.report.pen import Pen, Text, Value, safe, table
 
 RANKED = 8
 """Entries of each ranked list."""
+FIRST = 8
+"""Lines of the list of what to order first."""
 
 
 def periods(facts: Facts) -> Text:
@@ -53,6 +56,12 @@ def plot(pen: Pen, figure: str, label: str) -> str:
     return f'<div class="plot" data-figure="{figure}" role="img" {pen.attribute("aria-label", label)}></div>'
 
 
+def name_of(row: Mapping[str, Any]) -> str:
+    """The name of a product as HTML, with its number where other products have the same name."""
+    title = safe(row["title"] or row["sku"])
+    return f'{title} <small class="sku">{safe(row["sku"])}</small>' if row.get("twin") else title
+
+
 def switch(pen: Pen, group: str, choices: list[tuple[str, str]]) -> str:
     """Buttons of which one is pressed; each shows the elements of its name.
 
@@ -80,14 +89,20 @@ def overview(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
     if facts.horizon:
         group = [("total-units", "report.overview.units"), ("total-money", "report.overview.money")]
         chart = switch(pen, "total", group) + "".join(
-            f'<div data-panel="{name}"{" hidden" if i else ""}>{plot(pen, name, "report.overview.demand")}</div>'
-            for i, (name, _) in enumerate(group)
+            f'<div data-panel="{name}"{" hidden" if i else ""}>{plot(pen, name, "report.overview.demand")}{note}</div>'
+            for i, ((name, _), note) in enumerate(zip(group, _chart_notes(facts, pen), strict=True))
         )
     period = Text(f"report.overview.{'week' if facts.freq == '1w' else 'day'}")
     demand = panel(pen.t("report.overview.demand"), pen.t("report.overview.demand_note", period=period), chart, "wide")
     body = f'<div class="tiles">{tiles}</div>{_stock_banner(facts, listing, pen)}'
     body += f'<div class="pair lean">{demand}{_first_orders(listing, pen)}</div>{_last_run(facts, pen)}'
     return section(pen, "overview", body)
+
+
+def _chart_notes(facts: Facts, pen: Pen) -> tuple[str, str]:
+    """What stands under the chart of units and under that of money."""
+    ranges = f'<p class="note">{pen.t("report.overview.demand_ranges")}</p>' if facts.bands.height else ""
+    return ranges, f'<p class="note">{pen.t("report.overview.demand_money")}</p>'
 
 
 def freshness(facts: Facts, pen: Pen) -> str:
@@ -124,7 +139,10 @@ def _stake_tile(listing: pl.DataFrame, pen: Pen) -> str:
     if not listing.height:
         return _tile(title, "–", pen.t("report.overview.stake_none"))
     value = pen.n("short_money", float(listing["money_at_stake"].sum()))
-    return _tile(title, value, pen.t("report.overview.stake_note"), "accent")
+    note = pen.t("report.overview.stake_note")
+    if reorder.assumes(listing, "stock").all():
+        note += f'</p><p class="note">{pen.t("report.overview.stake_assumed")}'
+    return _tile(title, value, note, "accent")
 
 
 def _order_tile(listing: pl.DataFrame, pen: Pen) -> str:
@@ -153,13 +171,10 @@ def _sales_tile(facts: Facts, pen: Pen) -> str:
         change=Shown("signed_share", look.change),
     )
     units = pen.t("report.overview.sales_units", units=Shown("count", look.units))
-    whole = facts.tables["trends"].filter(pl.col("level") == "total").head(1)
-    if whole.height and whole["growth_low"][0] is not None:
-        row = whole.row(0, named=True)
-        shares = {
-            k: Shown("signed_share", row[f"growth{e}"]) for k, e in (("growth", ""), ("low", "_low"), ("high", "_high"))
-        }
-        note += f'</p><p class="note">{pen.t("report.overview.growth", **shares)}'
+    ends = total_interval(facts)
+    if ends:
+        low, high = (Shown("count", end) for end in ends)
+        note = f'{pen.t("report.overview.sales_range", low=low, high=high)}</p><p class="note">{note}'
     return _tile(title, f"{pen.n('short_money', look.money)} <small>{units}</small>", note)
 
 
@@ -173,9 +188,15 @@ def _direction_tile(facts: Facts, pen: Pen) -> str:
         f'<li><i class="mark {w}" aria-hidden="true"></i>{pen.t(f"trend.{w}")} <b>{pen.n("count", c)}</b></li>'
         for w, c in counts.items()
     )
+    note = ""
+    total = facts.tables["trends"].filter(pl.col("level") == "total").head(1)
+    if total.height and total["growth_low"][0] is not None:
+        row = total.row(0, named=True)
+        shares = {k: Shown("growth", row[f"growth{e}"]) for k, e in (("growth", ""), ("low", "_low"), ("high", "_high"))}
+        note = f'<p class="note">{pen.t("report.overview.growth", **shares)}</p>'
     return (
         f'<div class="tile"><h3>{pen.t("report.overview.direction")}</h3>'
-        f'<div class="stack" aria-hidden="true">{bar}</div><ul class="key">{key}</ul></div>'
+        f'<div class="stack" aria-hidden="true">{bar}</div><ul class="key">{key}</ul>{note}</div>'
     )
 
 
@@ -187,12 +208,12 @@ def _stock_banner(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
 
 
 def _first_orders(listing: pl.DataFrame, pen: Pen) -> str:
-    top = listing.filter(pl.col("order_now") > 0).head(6)
+    top = listing.filter(pl.col("order_now") > 0).head(FIRST)
     if not top.height:
         key = "nothing" if listing.height else "none"
         return panel(pen.t("report.overview.order_first"), "", empty(pen.t(f"report.reorder.{key}")))
     items = "".join(
-        f'<li><span class="name">{safe(row["title"])}</span>'
+        f'<li><span class="name" title="{safe(row["title"])}">{name_of(row)}</span>'
         f'<span class="amount">{pen.t("report.overview.sales_units", units=Shown("units", row["order_now"]))}</span>'
         f"<b>{pen.n('short_money', row['money_at_stake'])}</b></li>"
         for row in top.iter_rows(named=True)
@@ -228,11 +249,13 @@ def labelled(facts: Facts, level: str) -> pl.DataFrame:
         return trends.with_columns(pl.col("category").alias("label"))
     places = trends["location"].n_unique() > 1
     label = pl.col("title").fill_null(pl.col("sku"))
+    label = pl.when(pl.col("twin")).then(pl.concat_str([label, pl.lit(" · "), pl.col("sku")])).otherwise(label)
     if places:
         label = pl.concat_str([label, pl.lit(" · "), pl.col("location")])
-    return trends.join(facts.tables["names"].select("sku", "title"), on="sku", how="left").with_columns(
-        label.alias("label")
-    )
+    names = facts.tables["names"].select("sku", "title", "twin")
+    joined = trends.join(names, on="sku", how="left").with_columns(pl.col("twin").fill_null(False))
+    lives = facts.lives.rename({"units": "lately", "money": "lately_money"})
+    return joined.join(lives, on=["sku", "location"], how="left").with_columns(label.alias("label"))
 
 
 def radar(facts: Facts, pen: Pen) -> str:
@@ -246,9 +269,12 @@ def radar(facts: Facts, pen: Pen) -> str:
         body = empty(pen.t("report.trends.no_categories"))
         if named.height:
             words = ("rising", "falling", "new", "ending") if level == "series" else ("rising", "falling")
-            lists = "".join(_ranked(named, word, pen) for word in words)
+            lists = "".join(
+                _lived(named, word, pen) if word in ("new", "ending") else _ranked(named, word, pen) for word in words
+            )
             chart = plot(pen, f"radar-{level}", "report.trends.lead")
-            body = f'<div class="panel">{chart}</div><div class="lists">{lists}</div>'
+            after = _categories(facts, pen) if level == "category" else ""
+            body = f'<div class="panel">{chart}{_shown_dots(named, pen)}</div><div class="lists">{lists}</div>{after}'
         parts.append(f'<div data-panel="trends-{level}"{" hidden" if i else ""}>{body}</div>')
     buttons = switch(
         pen,
@@ -256,6 +282,85 @@ def radar(facts: Facts, pen: Pen) -> str:
         [("trends-series", "report.trends.products"), ("trends-category", "report.trends.categories")],
     )
     return section(pen, "trends", buttons + "".join(parts), pen.t("report.trends.lead"))
+
+
+def _shown_dots(rows: pl.DataFrame, pen: Pen) -> str:
+    """What the chart leaves out, and what its outermost growth means."""
+    notes = []
+    dots = rows.filter((pl.col("revenue") > 0) & pl.col("growth").is_not_null())
+    if dots.height > DOTS:
+        counts = {"count": Shown("count", DOTS), "total": Shown("count", dots.height)}
+        notes.append(pen.t("report.trends.dots", **counts))
+    if any(capped(g) for g in dots["growth"]):
+        notes.append(pen.t("report.trends.capped"))
+    return f'<p class="note">{" ".join(notes)}</p>' if notes else ""
+
+
+def _lived(rows: pl.DataFrame, word: str, pen: Pen) -> str:
+    """The list of what is new or ending: growth says nothing of either, dates and sales do."""
+    found = rows.filter(pl.col("trend") == word)
+    found = found.sort("revenue" if word == "new" else "lately_money", "sku", descending=[True, False], nulls_last=True)
+    count = f"<small>{pen.n('count', found.height)}</small>"
+    title = f'<i class="mark {word}" aria-hidden="true"></i>{pen.t(f"report.trends.{word}")} {count}'
+    if not found.height:
+        return panel(title, "", empty(pen.t(f"report.trends.no_{word}")), "ranked")
+    day, sold = ("first", "revenue") if word == "new" else ("last", "lately_money")
+    cells = [
+        [
+            f'<span class="name">{_labelled_name(row)}</span>',
+            pen.n("day", row[day]),
+            pen.n("short_money", row[sold]),
+            pen.n("units", row["ahead"]),
+        ]
+        for row in found.head(RANKED).iter_rows(named=True)
+    ]
+    money = {"count": Shown("count", HISTORY)} if word == "ending" else {}
+    head = [
+        (pen.t("report.trends.name_head"), ""),
+        (pen.t(f"report.trends.{day}_sold"), "num"),
+        (pen.t(f"report.trends.{word}_money", **money), "num"),
+        (pen.t("report.trends.ahead"), "num"),
+    ]
+    note = pen.t(f"report.trends.{word}_note")
+    return panel(title, note, table(pen.t(f"report.trends.{word}"), head, cells), "ranked")
+
+
+def _labelled_name(row: Mapping[str, Any]) -> str:
+    """A name of a ranked list: what is behind the title (number, location) in small type."""
+    title, label = str(row.get("title") or row["label"]), str(row["label"])
+    rest = label.removeprefix(title).removeprefix(" · ")
+    return f'{safe(title)} <small class="sku">{safe(rest)}</small>' if rest and rest != label else safe(label)
+
+
+def _categories(facts: Facts, pen: Pen) -> str:
+    """Expected demand of each category with its range, from joint paths; nothing where the run has none."""
+    totals = facts.tables["totals"].filter((pl.col("level") == "category") & (pl.col("step") == 0))
+    recent = facts.tables["trends"].filter(pl.col("level") == "category").select("category", "recent")
+    rows = totals.filter(pl.col("category") != "").join(recent, on="category", how="left").sort("mean", descending=True)
+    if not rows.height:
+        return ""
+    largest = float(rows["q0.9"].max() or 1.0) or 1.0  # type: ignore[arg-type]
+    cells = [
+        [
+            f'<span class="name">{safe(row["category"])}</span>',
+            pen.n("count", row["recent"]),
+            pen.n("count", row["mean"]),
+            pen.t("report.interval", low=Shown("count", row["q0.1"]), high=Shown("count", row["q0.9"])),
+            f'<span class="span" aria-hidden="true"><i style="left:{100 * row["q0.1"] / largest:.1f}%;'
+            f'right:{100 - 100 * row["q0.9"] / largest:.1f}%"></i><b style="left:{100 * row["mean"] / largest:.1f}%"></b>'
+            "</span>",
+        ]
+        for row in rows.iter_rows(named=True)
+    ]
+    head = [
+        (pen.t("report.trends.name_head"), ""),
+        (pen.t("report.trends.recent"), "num"),
+        (pen.t("report.trends.expected", periods=periods(facts)), "num"),
+        (pen.t("report.trends.interval_head"), "num"),
+        (f'<span class="unseen">{pen.t("report.trends.interval_head")}</span>', "spans"),
+    ]
+    title = pen.t("report.trends.by_category")
+    return panel(title, pen.t("report.trends.by_category_note"), table(title, head, cells), "after")
 
 
 def _ranked(rows: pl.DataFrame, word: str, pen: Pen) -> str:
@@ -269,10 +374,10 @@ def _ranked(rows: pl.DataFrame, word: str, pen: Pen) -> str:
     low, high = max(min([0.0, *ends]), -1.0), min(max([0.0, *ends]), 2.0)
     cells = [
         [
-            f'<span class="name">{safe(row["label"])}</span>',
+            f'<span class="name">{_labelled_name(row)}</span>',
             _whisker(row, (low, high), word),
-            f"{pen.n('signed_share', row['growth'])}<small>{_interval(row, pen)}</small>",
-            pen.n("signed_money", row["money"]),
+            f"{pen.n('growth', row['growth'])}<small>{_interval(row, pen)}</small>",
+            {1: "≥ ", -1: "≤ "}.get(capped(row["growth"]), "") + pen.n("signed_money", row["money"]),
         ]
         for row in top.iter_rows(named=True)
     ]
@@ -287,11 +392,11 @@ def _ranked(rows: pl.DataFrame, word: str, pen: Pen) -> str:
 
 
 def _interval(row: Mapping[str, Any], pen: Pen) -> str:
-    if row["growth_low"] is None:
+    low, high = row["growth_low"], row["growth_high"]
+    # Where both ends lie beyond what trends tell apart, the estimate has said all that is known.
+    if low is None or high is None or capped(low) * capped(high) == 1:
         return ""
-    return pen.t(
-        "report.interval", low=Shown("signed_share", row["growth_low"]), high=Shown("signed_share", row["growth_high"])
-    )
+    return pen.t("report.interval", low=Shown("growth", low), high=Shown("growth", high))
 
 
 def _whisker(row: Mapping[str, Any], scale: tuple[float, float], word: str) -> str:
@@ -323,12 +428,14 @@ def picks(facts: Facts, count: int = 8, unsure: int = 4) -> dict[str, list[int]]
         facts: from :func:`windvane.report.facts.gather`.
         count: number of most important series.
         unsure: number of least certain series, among the better-selling half of those that sell and not shown
-            already.
+            already; where enough series sell once a period or more, among these.
     """
     series = facts.series.head(EMBEDDED_SERIES).with_row_index("place")
     important = series["place"].head(count).to_list()
     # A product that hardly sells has a wide range by nature, and nobody needs to look at it.
     selling = series.filter((pl.col("revenue") > 0) & (pl.col("expected") >= 1))
+    daily = selling.filter(pl.col("expected") >= facts.horizon)
+    selling = daily if daily.height >= 2 * (count + unsure) else selling
     half = selling.head(max(count + unsure, (selling.height + 1) // 2))
     rest = half.filter(~pl.col("place").is_in(important))
     uncertain = rest.drop_nulls("width").sort("width", descending=True)["place"].head(unsure).to_list()
@@ -378,14 +485,27 @@ def _fan(facts: Facts, place: int, pen: Pen, group: str) -> str:
         else pen.t("report.fans.revenue", money=Shown("short_money", row["revenue"]))
     )
     expected = pen.t("report.fans.expected", units=Shown("units", row["expected"]))
-    under = " · ".join(safe(v) for v in (row["category"], _place(facts, row)) if v)
+    number = row["sku"] if row["twin"] else ""
+    under = " · ".join(safe(v) for v in (number, nearest(row["category"], row["title"]), _place(facts, row)) if v)
     label = pen.attribute("aria-label", "report.fans.chart", title=row["title"])
     return (
         f'<figure class="fan"><figcaption><b title="{safe(row["title"])}">{safe(row["title"])}</b>'
-        f'<span class="under">{under or safe(row["sku"])}</span>'
+        f'<span class="under" title="{safe(row["category"])}">{under or safe(row["sku"])}</span>'
         f'<span class="numbers">{figure} · {expected}</span></figcaption>'
         f'<div class="plot" data-series="{place}" role="img" {label}></div></figure>'
     )
+
+
+def nearest(category: str, title: str) -> str:
+    """The deepest level of a category path that the title does not say already.
+
+    Args:
+        category: levels joined by " > ".
+        title: name of the product.
+    """
+    levels = [level.strip() for level in category.split(" > ")]
+    said = title.casefold()
+    return next((level for level in reversed(levels) if level.casefold() not in said), "")
 
 
 def _place(facts: Facts, row: Mapping[str, Any]) -> str:
@@ -414,7 +534,11 @@ def order_list(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
         for column, key, kind in _SORTED
     )
     under = []
-    if assumed:
+    common = reorder.common_assumptions(listing)
+    if common:
+        badges = " ".join(f'<span class="badge">{pen.name("report.assumed", word)}</span>' for word in common)
+        notes += f'<p class="assumed">{pen.t("report.reorder.all_assumed")} {badges}</p>'
+    if assumed and any(set(reorder.words(a)) - set(common) for a in listing["assumed"]):
         counts = {"count": Shown("count", assumed), "total": Shown("count", listing.height)}
         under.append(pen.t("report.reorder.some_assumed", **counts))
     if listing.height > reorder.EMBEDDED_LINES:

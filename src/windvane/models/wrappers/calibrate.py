@@ -100,7 +100,7 @@ class Calibrated:
         origins = np.concatenate([np.empty(0, np.int64), *(e.origins for e in several)])
         means = np.concatenate([empty, *(e.means for e in several)], axis=1)
         order = np.argsort(origins, kind="stable")
-        data = pairs(panel, origins[order], means[:, order])
+        data = pairs(panel, origins[order], means[:, order], rng)
         return FittedCalibrated(
             name=self.name,
             point=fitted,
@@ -109,6 +109,12 @@ class Calibrated:
             dependent=self.dependent,
             seed=int(rng.integers(2**31)),
         )
+
+
+def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Volatility [series] and idleness [series] at the cutoff, which the distribution depends on."""
+    origin = np.array([panel.shape[1] - 1])
+    return volatility(panel, origin)[:, 0], idle(panel, origin)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -135,10 +141,22 @@ class FittedCalibrated:
         blocks = error_blocks(panel, self.horizon) if self.dependent else None
         return self.forecast(panel, mean, blocks)
 
-    def forecast(self, panel: Panel, mean: np.ndarray, blocks: np.ndarray | None = None) -> Forecast:
-        """Put the distribution round given expected demand [series, horizon]."""
-        origin = np.array([panel.shape[1] - 1])
-        around, asleep = volatility(panel, origin)[:, 0], idle(panel, origin)[:, 0]
+    def forecast(
+        self,
+        panel: Panel,
+        mean: np.ndarray,
+        blocks: np.ndarray | None = None,
+        conditions: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> Forecast:
+        """Put the distribution round given expected demand [series, horizon].
+
+        Args:
+            panel: the series.
+            mean: expected demand.
+            blocks: past errors that paths borrow their rank order from.
+            conditions: what :func:`conditions_of` gives for the panel, if at hand.
+        """
+        around, asleep = conditions or conditions_of(panel)
         quantiles = self.distribution.quantiles(mean, around, asleep)
         mean, quantiles = tidy(mean, quantiles, panel.counts)
         return Forecast(

@@ -17,7 +17,7 @@ import numpy as np
 from windvane.models.base import Artifact
 from windvane.panel import Panel
 
-_MAX_PAIRS = 1_000_000
+_MAX_PAIRS = 400_000
 _CELL = 400
 _MAX_BINS, _MAX_GROUPS = 48, 4
 _VOLATILITY_WINDOW = 91
@@ -68,13 +68,13 @@ def idle(panel: Panel, origins: np.ndarray) -> np.ndarray:
     the (up to 182) periods before the run.
     """
     sold = panel.sales > 0
+    total = np.zeros((panel.shape[0], panel.shape[1] + 1), np.int32)
+    np.cumsum(sold, axis=1, out=total[:, 1:])
     out = np.zeros((panel.shape[0], len(origins)), bool)
     for i, origin in enumerate(origins):
         newest = sold[:, : origin + 1][:, ::-1]
         run = np.where(newest.any(1), newest.argmax(1), 0)
-        begin = origin + 1 - run - _IDLE_WINDOW
-        total = np.concatenate([np.zeros((panel.shape[0], 1)), sold[:, : origin + 1].cumsum(1)], axis=1)
-        low = np.maximum(begin, panel.launch).clip(0, origin + 1)
+        low = np.maximum(origin + 1 - run - _IDLE_WINDOW, panel.launch).clip(0, origin + 1)
         high = np.maximum(origin + 1 - run, low)
         rows = np.arange(panel.shape[0])
         share = (total[rows, high] - total[rows, low]) / np.maximum(high - low, 1)
@@ -82,14 +82,18 @@ def idle(panel: Panel, origins: np.ndarray) -> np.ndarray:
     return out
 
 
-def pairs(panel: Panel, origins: np.ndarray, means: np.ndarray) -> Pairs:
-    """Match forecasts with what came.
+def pairs(panel: Panel, origins: np.ndarray, means: np.ndarray, rng: np.random.Generator) -> Pairs:
+    """Match forecasts with what came, of all series or of as many drawn at random as give enough pairs.
 
     Args:
         panel: the series, up to the newest period that may be used.
         origins: columns the forecasts were made at [origins].
         means: the forecasts [series, origins, horizon].
+        rng: draws the series.
     """
+    if means.size > _MAX_PAIRS:
+        some = np.sort(rng.choice(means.shape[0], max(1, _MAX_PAIRS * means.shape[0] // means.size), replace=False))
+        panel, means = panel.take(some), means[some]
     wobble, asleep = volatility(panel, origins), idle(panel, origins)
     mean, sales, around, still = [], [], [], []
     for i, origin in enumerate(origins):
@@ -189,8 +193,6 @@ class Distribution:
     def learn(cls, data: Pairs, levels: Sequence[float], counts: bool, rng: np.random.Generator) -> Distribution:
         """Learn from past pairs; with fewer than two a wide exponential shape stands in."""
         levels = tuple(levels)
-        if len(data.mean) > _MAX_PAIRS:
-            data = data.where(rng.choice(len(data.mean), _MAX_PAIRS, replace=False))
         if len(data.mean) < 2:
             shape = -np.log1p(-np.asarray(levels))
             return cls(levels, Table(np.ones(1), np.empty((1, 0)), shape[None, None, :]))

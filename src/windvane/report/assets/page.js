@@ -11,11 +11,12 @@
   const say = (key, values = {}) =>
     (data.text[language][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   const locale = () => (language === "zh" ? "zh-CN" : "en-US");
-  const number = (value, digits) =>
+  const number = (value, digits, cents = false) =>
     value === null || value === undefined ? "–"
-      : new Intl.NumberFormat(locale(), { maximumFractionDigits: digits ?? (Math.abs(value) >= 100 ? 0 : 1) }).format(value);
+      : new Intl.NumberFormat(locale(), { minimumFractionDigits: cents ? digits : 0, maximumFractionDigits: digits ?? (Math.abs(value) >= 100 ? 0 : 1) }).format(value);
   const money = (value) => (value === null || value === undefined ? "–" : (value < 0 ? "−" : "") + data.symbol
-    + number(Math.abs(value), Math.abs(value) >= 100 ? 0 : 2));
+    + number(Math.abs(value), Math.abs(value) >= 100 ? 0 : 2, true));
+  const days = (value) => number(value, Math.abs(value) >= 10 ? 0 : 1, true);
   // Sample paths cannot tell a rare event from an impossible one: rounding must not say so either.
   const percent = (share) => (share >= 0.995 ? ">99%" : share < 0.005 ? "<1%" : Math.round(100 * share) + "%");
   const make = (tag, kind, text) => {
@@ -237,7 +238,8 @@
     product.append(make("div", "name", get("title")));
     product.append(make("div", "under", [get("sku") === get("title") ? "" : get("sku"), get("category"), places ? get("location") : "", get("supplier")].filter(Boolean).join(" · ")));
     product.append(make("div", "why", data.reorder.why[language][place]));
-    const assumed = (get("assumed") ?? "").split(",").map((word) => word.trim()).filter(Boolean);
+    const assumed = (get("assumed") ?? "").split(",").map((word) => word.trim())
+      .filter((word) => word && !data.reorder.common.includes(word));
     if (assumed.length) {
       const badges = make("div", "badges");
       for (const word of assumed) badges.append(make("span", "badge", data.text[language]["report.assumed." + word] ?? word));
@@ -256,7 +258,7 @@
       cell("num strong", say("report.reorder.order_now"), get("order_now") > 0 ? number(get("order_now")) : "–"),
       cell("num", say("report.reorder.order_value"), get("order_now") > 0 ? money(get("order_value")) : "–"),
       cell("num", say("report.reorder.on_hand"), number(get("on_hand")) + (get("on_order") > 0 ? " + " + number(get("on_order")) : "")),
-      cell("num", say("report.reorder.days_of_supply"), number(get("days_of_supply"))),
+      cell("num", say("report.reorder.days_of_supply"), days(get("days_of_supply"))),
       risk,
       cell("num strong", say("report.reorder.stake"), money(get("money_at_stake"))));
     return tr;
@@ -274,7 +276,7 @@
       tr.append(td);
       body.append(tr);
     }
-    by("lines").textContent = say("report.reorder.count", { shown: number(kept.length, 0), total: number(rows.length, 0) });
+    by("lines").textContent = say("report.reorder.count", { shown: number(kept.length, 0), total: number(data.reorder.total, 0) });
     const left = kept.length - view.limit;
     by("more").hidden = left <= 0;
     by("more").textContent = say("report.show_more", { count: number(Math.min(STEP, left), 0) });
