@@ -72,7 +72,7 @@ class Forecast:
 
     def quantile(self, level: float) -> np.ndarray:
         """Quantile at any level, linear between the stored ones, [series, horizon]."""
-        return _interpolate(self.quantiles, np.asarray(self.levels), np.full(self.mean.shape, level))
+        return _between(self.quantiles, np.asarray(self.levels), np.full((*self.mean.shape, 1), level))[:, :, 0]
 
     def take(self, rows: np.ndarray) -> Forecast:
         """The forecast of some series, by row number."""
@@ -155,7 +155,7 @@ class Forecast:
             seed=seed,
         )
 
-    def paths(self, n: int = 200, part: int = 2048) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def paths(self, n: int = 200, part: int = 512) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Joint sample paths, streamed by parts of series.
 
         A series' paths depend on the seed, its keys and ``n`` alone, never on the partition. Path ``p`` of every
@@ -174,25 +174,26 @@ class Forecast:
             yield rows, self._sample(rows, n, order)
 
     def _sample(self, rows: np.ndarray, n: int, order: np.ndarray) -> np.ndarray:
-        series, horizon = len(rows), self.horizon
-        path = np.arange(n, dtype=np.uint64)[None, :, None]
-        step = np.arange(horizon, dtype=np.uint64)[None, None, :]
-        key = self.identity[rows][:, None, None] ^ np.uint64(self.seed * int(_MIX1) % 2**64)
-        noise = _uniform(_hash(key, path, step))
+        """Paths of some series, float32 [rows, n, horizon]; sorted along the last axis, which is quick."""
+        step = np.arange(self.horizon, dtype=np.uint64)[None, :, None]
+        path = np.arange(n, dtype=np.uint64)[None, None, :]
+        key = self.identity[rows][:, None, None] ^ _hash(np.uint64(self.seed), _MIX1)
+        bits = _hash(key, step, path)
+        noise = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
         if self.blocks is None:
-            rank = noise.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+            wish = noise
         else:
-            count = self.blocks.shape[1]
-            chosen = order[order < count][np.arange(n) % count]
-            borrowed = self.blocks[rows][:, chosen, :].astype(np.float64)
-            spread = np.maximum(borrowed.std(axis=1, keepdims=True), 1e-12)
-            rank = (borrowed + 1e-6 * spread * noise).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-        inner = _uniform(_hash(key ^ _MIX2, path, step))
-        u = (rank + inner) / n
-        levels = np.asarray(self.levels)
-        out = np.empty((series, n, horizon), np.float32)
-        for p in range(n):
-            out[:, p, :] = _interpolate(self.quantiles[rows], levels, u[:, p, :])
+            # Paths that borrow the same block, and zeros of idle series, tie; the noise decides among them.
+            chosen = order[order < self.blocks.shape[1]][np.arange(n) % self.blocks.shape[1]]
+            borrowed = self.blocks[rows].transpose(0, 2, 1)
+            spread = np.maximum(borrowed.std(axis=2, keepdims=True), np.float32(1e-12))
+            wish = (borrowed / spread)[:, :, chosen] + np.float32(1e-4) * noise
+        rank = np.empty(wish.shape, np.int32)
+        sorted_paths = wish.argsort(axis=2, kind="stable")
+        np.put_along_axis(rank, sorted_paths, np.arange(n, dtype=np.int32)[None, None, :], axis=2)
+        inner = (bits & np.uint64(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
+        values = _between(self.quantiles[rows], np.asarray(self.levels), (rank + inner) / np.float32(n))
+        out = np.ascontiguousarray(values.transpose(0, 2, 1), dtype=np.float32)
         return np.round(out) if self.counts else out
 
     def totals(self, n: int = 200, steps: int | None = None) -> np.ndarray:
@@ -203,13 +204,13 @@ class Forecast:
         return out
 
 
-def _interpolate(quantiles: np.ndarray, levels: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Values [series, horizon] at probabilities u [series, horizon]; constant beyond the outer levels."""
-    upper = np.clip(np.searchsorted(levels, u, side="left"), 1, len(levels) - 1)
-    low, high = levels[upper - 1], levels[upper]
-    weight = np.clip((u - low) / (high - low), 0.0, 1.0)
-    below = np.take_along_axis(quantiles, (upper - 1)[..., None], axis=2)[..., 0]
-    above = np.take_along_axis(quantiles, upper[..., None], axis=2)[..., 0]
+def _between(quantiles: np.ndarray, levels: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Values [series, horizon, n] at probabilities u [series, horizon, n]; constant beyond the outer levels."""
+    upper = np.clip(np.searchsorted(levels, u.ravel()).reshape(u.shape), 1, len(levels) - 1)
+    low = np.take(levels, upper - 1)
+    weight = np.clip((u - low) / (np.take(levels, upper) - low), 0.0, 1.0).astype(np.float32)
+    below = np.take_along_axis(quantiles, upper - 1, axis=2)
+    above = np.take_along_axis(quantiles, upper, axis=2)
     value: np.ndarray = below + weight * (above - below)
     return value
 
@@ -227,10 +228,6 @@ def _hash(*words: Any) -> np.ndarray:
             state = (state ^ (state >> np.uint64(27))) * _MIX2
             state = state ^ (state >> np.uint64(31))
     return np.asarray(state)
-
-
-def _uniform(bits: np.ndarray) -> np.ndarray:
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def tidy(mean: np.ndarray, quantiles: np.ndarray, counts: bool) -> tuple[np.ndarray, np.ndarray]:

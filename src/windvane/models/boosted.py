@@ -10,11 +10,13 @@ Sources: Ke et al. (2017), LightGBM, NeurIPS 30; Jorgensen (1987), Journal of th
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from windvane.engine import thread_count
 from windvane.features.build import Builder, Rows
 from windvane.models.base import POOLED, Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
@@ -28,8 +30,18 @@ _POWER = 1.3
 _WITHHELD = 0.15
 
 
-def _threads() -> int:
-    return int(os.environ.get("WINDVANE_THREADS", 0)) or min(os.cpu_count() or 1, 16)
+def _lightgbm() -> Any:
+    """LightGBM, with OpenMP told how to wait.
+
+    Its threads spin while they wait for each other, which beside other busy processes makes it many times slower;
+    on an idle machine spinning is the faster way. OpenMP reads its setting once, when it is loaded.
+    """
+    if "lightgbm" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
+        busy = os.getloadavg()[0] > 0.6 * thread_count()
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE" if busy else "ACTIVE"
+    import lightgbm
+
+    return lightgbm
 
 
 @dataclass(frozen=True)
@@ -69,15 +81,13 @@ class FittedBoosted:
         size = 400_000
         for start in range(0, len(rows), size):
             at = slice(start, start + size)
-            raw = booster.predict(matrix[at], raw_score=True, num_threads=_threads())
+            raw = booster.predict(matrix[at], raw_score=True, num_threads=thread_count())
             out[at] = np.exp(np.clip(raw + offset[at], -30, 30)) * self.unit
         out[np.repeat(panel.launch >= panel.shape[1], horizon)] = 0.0
         return out.reshape(series, horizon)
 
     def _booster(self) -> Any:
-        import lightgbm
-
-        return lightgbm.Booster(model_str=self.trees)
+        return _lightgbm().Booster(model_str=self.trees)
 
     def contributions(self, panel: Panel, series: int, horizon: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """What multiplies one series' forecast, on the log scale.
@@ -142,8 +152,7 @@ class Boosted:
         return FittedBoosted(base, trees, builder.categories, unit)
 
     def _train(self, matrix: np.ndarray, target: np.ndarray, offset: np.ndarray, builder: Builder, seed: int) -> str:
-        import lightgbm
-
+        lightgbm = _lightgbm()
         codes = [i for i, f in enumerate(builder.features) if f.categorical]
         least = max(20, min(200, len(target) // 1000))
         settings = {
@@ -160,7 +169,7 @@ class Boosted:
             "cat_l2": 50.0,
             "max_cat_threshold": 32,
             "boost_from_average": False,
-            "num_threads": _threads(),
+            "num_threads": thread_count(),
             "deterministic": True,
             "force_row_wise": True,
             "seed": seed,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
 from windvane import screen
 from windvane.report.facts import Facts, RunLike, champion
-from windvane.report.numbers import Shown
+from windvane.report.numbers import Shown, show
 from windvane.report.pen import Pen, safe, table
-from windvane.report.sections import empty, panel, plot, section
+from windvane.report.sections import empty, name_of, panel, plot, section
 
 REASONS = 20
 """Most rows of the table of what was set aside."""
@@ -63,7 +65,7 @@ def accuracy(facts: Facts, pen: Pen) -> str:
     board = facts.tables["leaderboard"]
     if not board.height:
         return section(pen, "accuracy", empty(pen.t("report.accuracy.no_folds")))
-    verdict = f'<p class="verdict">{_verdict(champion(board), pen)}</p>'
+    verdict = f'<p class="verdict">{_verdict(champion(board), pen)}{_unproven(chosen_rows(board), pen)}</p>'
     gain = panel(
         pen.t("report.accuracy.gain"),
         pen.t("report.accuracy.gain_note"),
@@ -72,15 +74,20 @@ def accuracy(facts: Facts, pen: Pen) -> str:
     cover = panel(
         pen.t("report.accuracy.coverage"),
         pen.t("report.accuracy.coverage_note"),
-        plot(pen, "coverage", "report.accuracy.coverage"),
+        plot(pen, "coverage", "report.accuracy.coverage") + _deviations(chosen_rows(board), pen),
     )
     by_step = empty(pen.t("report.accuracy.no_steps"))
     if errors_by_step(facts).height:
         by_step = plot(pen, "steps", "report.accuracy.steps")
     distance = panel(pen.t("report.accuracy.steps"), pen.t("report.accuracy.steps_note"), by_step)
-    reported = facts.tables["scores"].filter(pl.col("use") == "report")["cutoff"].n_unique()
-    folds = reported or int(facts.setting("backtest", "report_folds", 0))
+    cutoffs = facts.tables["scores"].filter(pl.col("use") == "report")["cutoff"]
+    folds = cutoffs.n_unique() or int(facts.setting("backtest", "report_folds", 0))
     lead = pen.t("report.accuracy.lead", folds=Shown("count", folds))
+    if cutoffs.len() and facts.horizon:
+        length = timedelta(days=7 if facts.freq == "1w" else 1)
+        first: date = cutoffs.min() + length  # type: ignore[operator, assignment]
+        last: date = cutoffs.max() + facts.horizon * length  # type: ignore[operator, assignment]
+        lead += " " + pen.t("report.accuracy.span", first=Shown("day", first), last=Shown("day", last))
     body = f'{verdict}<div class="pair">{gain}{cover}</div>{distance}{_models(board, pen)}'
     return section(pen, "accuracy", body, lead)
 
@@ -102,6 +109,53 @@ def _verdict(row: Mapping[str, Any] | None, pen: Pen) -> str:
         return pen.t("report.accuracy.worse", gain=Shown("share1", -gain), **ends)
     ends = {"low": Shown("signed_share", low), "high": Shown("signed_share", high)}
     return pen.t("report.accuracy.unclear", gain=Shown("signed_share", gain), **ends)
+
+
+def _unproven(rows: pl.DataFrame, pen: Pen) -> str:
+    """Names the segments in which what ships is not measurably better than a simple baseline."""
+    rows = rows.filter((pl.col("segment") != "all") & (pl.col("gain_low") <= 0))
+    # Where a simple baseline ships, it equals the best of them: that is no failure to be named.
+    rows = rows.filter((pl.col("gain") != 0) | (pl.col("gain_high") != 0))
+    if not rows.height:
+        return ""
+    names = [
+        pen.name("segment", s) + f" ({pen.n('count', n)})" for s, n in rows.select("segment", "series").iter_rows()
+    ]
+    return f'<small class="unproven">{pen.t("report.accuracy.unproven")} {" · ".join(names)}</small>'
+
+
+def _deviations(rows: pl.DataFrame, pen: Pen) -> str:
+    """The segment whose coverage is farthest from what was promised, for either range."""
+    parts = []
+    for column, level in (("coverage80", 0.8), ("coverage95", 0.95)):
+        known = rows.drop_nulls(column).with_columns((pl.col(column) - level).alias("off"))
+        if known.height:
+            row = known.sort(pl.col("off").abs(), descending=True).row(0, named=True)
+            off = Shown("points", row["off"])
+            said = {
+                w: screen.text(
+                    w,
+                    "report.accuracy.farthest",
+                    range=screen.text(w, f"report.accuracy.{column}"),
+                    points=show(off, w),
+                    segment=screen.name(w, "segment", row["segment"]),
+                )
+                for w in screen.LANGUAGES
+            }
+            parts.append(pen.every(said))
+    return f'<p class="note">{pen.t("report.accuracy.largest")} {" · ".join(parts)}</p>' if parts else ""
+
+
+def _merged(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without the champion's where it is one of the models: that model is then the chosen one."""
+    champions = rows.filter(pl.col("model") == "champion")
+    others = rows.filter(pl.col("model") != "champion")
+    if not champions.height:
+        return rows
+    row = champions.row(0, named=True)
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.lit(row[c])) for c in ("wql", "wape", "rmsse", "bias", "seconds"))
+    marked = others.with_columns(pl.col("chosen").fill_null(False) | same)
+    return marked if others.filter(same).height else rows
 
 
 def _models(board: pl.DataFrame, pen: Pen) -> str:
@@ -126,7 +180,7 @@ def _model_table(rows: pl.DataFrame, pen: Pen) -> str:
         for k in ("wql", "wape", "rmsse", "bias", "cover80", "cover95", "gain_head", "seconds")
     ]
     cells = []
-    for row in rows.sort("rank").iter_rows(named=True):
+    for row in _merged(rows).sort("rank").iter_rows(named=True):
         marks = "".join(
             f' <span class="badge {kind}">{pen.t(f"report.accuracy.{key}")}</span>'
             for flag, kind, key in (("chosen", "good", "chosen"), ("simple", "", "is_simple"))
@@ -139,7 +193,7 @@ def _model_table(rows: pl.DataFrame, pen: Pen) -> str:
         cells.append(
             [
                 f"{pen.name('model', row['model'])}{marks}",
-                *(f"{row[c]:.3f}" if row[c] is not None else "–" for c in ("wql",)),
+                f"{row['wql']:.3f}" if row["wql"] is not None else "–",
                 pen.n("share1", row["wape"]),
                 f"{row['rmsse']:.3f}" if row["rmsse"] is not None else "–",
                 pen.n("signed_share", row["bias"]),
@@ -168,19 +222,23 @@ def _findings(facts: Facts, pen: Pen) -> str:
     order = {"error": 0, "warning": 1, "info": 2}
     rows = findings.with_columns(pl.col("severity").replace_strict(order, default=3).alias("order"))
     rows = rows.sort("order", -pl.col("count"), maintain_order=True)
-    cards = "".join(_finding(row, pen) for row in rows.iter_rows(named=True))
+    titles = dict(facts.tables["names"].select("sku", "title").iter_rows())
+    cards = "".join(_finding(row, titles, pen) for row in rows.iter_rows(named=True))
     return f'<div class="findings">{cards}</div>'
 
 
-def _finding(row: Mapping[str, Any], pen: Pen) -> str:
+def _finding(row: Mapping[str, Any], titles: Mapping[str, str | None], pen: Pen) -> str:
     check, concerned = row["check"], row["table"]
     tables = {w: screen.name(w, "table", concerned) for w in screen.LANGUAGES}
     title = pen.every({w: screen.name(w, "finding_title", check).replace("{table}", t) for w, t in tables.items()})
     keys = (f"finding.{check}_{concerned}", f"finding.{check}")
     text = pen.every({w: _first(w, keys, row["remedy"]) for w in screen.LANGUAGES})
-    where = pen.name("table", row["table"]) + (f" · <code>{safe(row['column'])}</code>" if row["column"] else "")
+    where = pen.name("table", concerned) + (f" · <code>{safe(row['column'])}</code>" if row["column"] else "")
     count = pen.t("report.data.count", count=Shown("count", row["count"]), total=Shown("count", row["total"]))
-    example = f'<p class="note">{pen.t("report.data.example", example=row["example"])}</p>' if row["example"] else ""
+    # What concerns everything alike has no share: "1,500 of 1,500" would say nothing.
+    count = "" if check in ("no_table", "orders_late") else count
+    said = {w: _example(str(row["example"] or ""), w, titles) for w in screen.LANGUAGES}
+    example = f'<p class="note">{pen.t("report.data.example", example="")} {pen.every(said)}</p>' if said["en"] else ""
     severity = row["severity"]
     return (
         f'<article class="finding {safe(severity)}"><p><span class="badge {safe(severity)}">'
@@ -188,6 +246,23 @@ def _finding(row: Mapping[str, Any], pen: Pen) -> str:
         f'<span class="where">{where}</span><span class="count">{count}</span></p>'
         f"<h4>{title}</h4><p>{text}</p>{example}</article>"
     )
+
+
+_EXAMPLE = re.compile(r"(?P<sku>[^/\s]+)/(?P<location>[^:\s]+)(?P<rest>.*)", re.DOTALL)
+
+
+def _example(example: str, language: str, titles: Mapping[str, str | None]) -> str:
+    """An example of a finding with the product's name, and its few words in the language."""
+    found = _EXAMPLE.fullmatch(example)
+    sku = found["sku"] if found else example
+    if sku in titles:
+        place = found["location"] if found and found["location"] != "all" else ""
+        rest = found["rest"] if found else ""
+        example = " · ".join(v for v in (titles[sku], sku, place) if v) + rest
+    example = example.replace(" -> ", " → ")
+    if language == "zh":
+        example = re.sub(r"\b(\d+) days\b", r"\1 天", example)
+    return example
 
 
 def _first(language: str, keys: Sequence[str], stored: str) -> str:
@@ -203,7 +278,7 @@ def _cleaning(facts: Facts, pen: Pen) -> str:
         return panel(title, "", empty(pen.t("report.data.cleaning_none")))
     rules = changes.group_by("rule").agg(pl.len().alias("changes"), pl.col("sku").n_unique().alias("products"))
     rules = rules.sort("changes", "rule", descending=[True, False])
-    titles = facts.tables["names"].select("sku", "title")
+    titles = facts.tables["names"].select("sku", "title", "twin")
     # The largest changes say most about a rule.
     size = (pl.col("before").fill_null(0) - pl.col("after").fill_null(0)).abs()
     shown = changes.sort(size, "sku", "date", descending=[True, False, False]).group_by("rule", maintain_order=True)
@@ -220,7 +295,7 @@ def _cleaning(facts: Facts, pen: Pen) -> str:
     parts = [
         [
             pen.name("rule", row["rule"]),
-            safe(row["title"] or row["sku"]),
+            name_of(row),
             pen.n("day", row["date"]),
             pen.n("number", row["before"]),
             pen.n("number", row["after"]),
@@ -265,19 +340,26 @@ def made(facts: Facts, history: Sequence[RunLike], pen: Pen) -> str:
     entries = [
         ("run", safe(m.get("run"))),
         ("created", pen.n("moment", m.get("created"))),
-        ("as_of", pen.n("moment", m["as_of"]) if m.get("as_of") else ""),
+        ("as_of", pen.n("day" if len(str(m["as_of"])) == 10 else "moment", m["as_of"]) if m.get("as_of") else ""),
         ("cutoff", pen.n("day", facts.cutoff)),
         ("shop", safe(facts.shop.get("name", ""))),
         ("products", pen.n("count", facts.series["sku"].n_unique())),
         ("series", pen.n("count", facts.series.height)),
         ("seed", safe(facts.setting("forecast", "seed", ""))),
+    ]
+    versions = [
         ("versions", _pairs({k: m[k] for k in ("windvane", "python") if k in m} | dict(m.get("libraries") or {}))),
         ("tables", _pairs(m.get("versions"))),
         ("written", _pairs({k: f"{v:,}" for k, v in (m.get("tables") or {}).items()})),
     ]
-    terms = "".join(f"<dt>{pen.t(f'report.made.{k}')}</dt><dd>{v}</dd>" for k, v in entries if v)
-    body = f'<div class="pair narrow"><dl class="panel facts">{terms}</dl>{_stages(m.get("stages") or [], pen)}</div>'
+    body = f'<div class="pair narrow">{_terms(entries, pen)}{_stages(m.get("stages") or [], pen)}</div>'
+    body += _terms(versions, pen)
     return section(pen, "made", body + _earlier(history, facts, pen), pen.t("report.made.lead"))
+
+
+def _terms(entries: Sequence[tuple[str, str]], pen: Pen) -> str:
+    terms = "".join(f"<dt>{pen.t(f'report.made.{k}')}</dt><dd>{v}</dd>" for k, v in entries if v)
+    return f'<dl class="panel facts">{terms}</dl>' if terms else ""
 
 
 def _pairs(values: Any) -> str:

@@ -27,7 +27,10 @@ _PRODUCTS_VIEW = {"sku": pl.String(), "title": pl.String(), "category": pl.Strin
 
 
 class RunLike(Protocol):
-    """A published run, as far as the report reads it."""
+    """A published run, as far as the report reads it.
+
+    A run that also has ``scan(name) -> pl.LazyFrame`` is asked for its largest tables lazily.
+    """
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -144,22 +147,21 @@ def gather(run: RunLike) -> Facts:
     """
     names = named(_read(run, "products_view", _PRODUCTS_VIEW).unique("sku", keep="first", maintain_order=True))
     panel_types = {c: schema.DERIVED["panel"][c].type for c in (*KEY, "date", "sales", "revenue", "price")}
-    panel = _read(run, "panel", panel_types)
+    panel = _scan(run, "panel", panel_types)
     forecasts = _read(run, "forecasts", schema.DERIVED["forecasts"].types)
     quantiles = sorted((c for c in forecasts.columns if _is_quantile(c)), key=lambda c: float(c[1:]))
     freq = str(((run.manifest.get("config") or {}).get("clean") or {}).get("freq", "1d"))
     horizon = int(forecasts["step"].max() or 0) if forecasts.height else 0  # type: ignore[arg-type]
-    cutoff = _last_day(forecasts, "cutoff") or _last_day(panel, "date")
+    cutoff = _last_day(forecasts, "cutoff") or _last_day(panel.select(pl.col("date").max()).collect(), "date")
     length = timedelta(days=7 if freq == "1w" else 1)
-    recent = panel if cutoff is None else panel.filter(pl.col("date") > cutoff - HISTORY * length)
+    lately = panel if cutoff is None else panel.filter(pl.col("date") > cutoff - HISTORY * length)
+    sums = panel.group_by("date").agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
+    # One streamed pass each: the panel of a large shop need never be in memory as a whole.
+    recent, totals, prices, ends = pl.collect_all(
+        [lately, sums.sort("date"), _last_prices(panel), _ends(panel)], engine="streaming"
+    )
     past = sorted(recent["date"].unique().to_list())
     future = sorted(forecasts["date"].unique().to_list())
-    prices = _last_prices(panel)
-    totals = (
-        panel.group_by("date")
-        .agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
-        .sort("date")
-    )
     ahead = (
         forecasts.join(prices, on=KEY, how="left", nulls_equal=True)
         .group_by("date")
@@ -183,7 +185,7 @@ def gather(run: RunLike) -> Facts:
         series=_series(recent, forecasts, prices, names, cutoff, max(horizon, 1) * length),
         history=recent.select(*KEY, "date", "sales"),
         outlook=_outlook(before, ahead) if horizon else None,
-        lives=_lives(panel, recent),
+        lives=_lives(ends, recent),
         tables=tables,
     )
 
@@ -230,7 +232,9 @@ def fans(facts: Facts, run: RunLike, quantiles: Sequence[str], limit: int = EMBE
     chosen = facts.series.head(limit)
     if not chosen.height or not quantiles:
         return []
-    forecasts = run.read("forecasts").join(chosen.select(KEY), on=KEY, how="semi").sort(*KEY, "step")
+    types = {c: schema.DERIVED["forecasts"][c].type for c in (*KEY, "step")} | dict.fromkeys(quantiles, pl.Float64())
+    wanted = _scan(run, "forecasts", types).join(chosen.select(KEY).lazy(), on=KEY, how="semi")
+    forecasts = wanted.collect(engine="streaming").sort(*KEY, "step")
     grouped = forecasts.group_by(KEY).agg(pl.col(q) for q in quantiles)
     past_dates = [d for d in facts.dates if facts.cutoff is None or d <= facts.cutoff]
     place = {d: i for i, d in enumerate(past_dates)}
@@ -302,9 +306,12 @@ def _series(
     )
 
 
-def _lives(panel: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:
+def _ends(panel: pl.LazyFrame) -> pl.LazyFrame:
     sold = panel.filter(pl.col("sales") > 0)
-    ends = sold.group_by(KEY).agg(pl.col("date").min().alias("first"), pl.col("date").max().alias("last"))
+    return sold.group_by(KEY).agg(pl.col("date").min().alias("first"), pl.col("date").max().alias("last"))
+
+
+def _lives(ends: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:
     lately = recent.group_by(KEY).agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
     return ends.join(lately, on=KEY, how="left").with_columns(pl.col("units", "money").fill_null(0.0))
 
@@ -318,20 +325,30 @@ def _outlook(before: pl.DataFrame, ahead: pl.DataFrame) -> Outlook:
     )
 
 
-def _last_prices(panel: pl.DataFrame) -> pl.DataFrame:
-    return panel.drop_nulls("price").group_by(KEY).agg(pl.col("price").get(pl.col("date").arg_max()))
+def _last_prices(panel: pl.LazyFrame) -> pl.LazyFrame:
+    return panel.drop_nulls("price").group_by(KEY).agg(pl.col("price").max_by("date"))
 
 
 def _read(run: RunLike, name: str, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """A table with at least the columns of ``types``; empty if the run lacks it."""
     if name not in run.tables:
         return pl.DataFrame(schema=dict(types))
-    frame = run.read(name)
-    missing = [pl.lit(None, dtype=t).alias(c) for c, t in types.items() if c not in frame.columns]
-    frame = frame.with_columns(missing)
-    # The panel of a large shop has millions of rows: keep only what is shown.
-    kept = frame.select(list(types)) if name == "panel" else frame
-    return kept.with_columns(pl.selectors.float().fill_nan(None))
+    return _whole(run.read(name).lazy(), types).collect()
+
+
+def _scan(run: RunLike, name: str, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The columns of ``types`` of a table too large to be read whole; from disk where the run can."""
+    if name not in run.tables:
+        return pl.LazyFrame(schema=dict(types))
+    scan = getattr(run, "scan", None)
+    frame: pl.LazyFrame = scan(name) if scan is not None else run.read(name).lazy()
+    return _whole(frame, types).select(list(types))
+
+
+def _whole(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    held = frame.collect_schema().names()
+    missing = [pl.lit(None, dtype=t).alias(c) for c, t in types.items() if c not in held]
+    return frame.with_columns(missing).with_columns(pl.selectors.float().fill_nan(None))
 
 
 def _is_quantile(name: str) -> bool:

@@ -187,7 +187,7 @@ def gains(leaderboard: pl.DataFrame, look: Look) -> Spec:
                     "color": look.colour("steady")},
         "hovertemplate": "%{y}<br><b>%{x:+.1%}</b> (%{customdata[0]:+.1%} – %{customdata[1]:+.1%})<extra></extra>",
     }  # fmt: skip
-    base = layout(look, 90 + 38 * max(rows.height, 2))
+    base = layout(look, 110 + 42 * max(rows.height, 2))
     # Without zero in sight nobody could say which side of it a dot is on.
     base["xaxis"] = axis(look, tickformat="+.0%", nticks=6, rangemode="tozero") | {
         "zeroline": True,

@@ -13,8 +13,8 @@ from typing import Literal
 from windvane.outlook.trends import LIMIT
 
 Kind = Literal[
-    "units", "count", "money", "short_money", "signed_money", "share", "share1", "risk", "signed_share", "growth", "days",
-    "number", "seconds", "memory", "day", "moment",
+    "units", "count", "money", "short_money", "signed_money", "share", "share1", "risk", "signed_share", "growth",
+    "points", "days", "number", "seconds", "memory", "day", "moment",
 ]  # fmt: skip
 
 SYMBOLS = {
@@ -77,6 +77,8 @@ def show(shown: Shown, language: str, currency: str = "USD") -> str:
             if number > 9.99:
                 return ">+999%"
             return ("+" if number >= 0.0005 else "") + f"{_grouped(100 * number, 1 if abs(number) < 0.1 else 0)}%"
+        case "points":
+            return ("+" if number >= 0.0005 else "") + _grouped(100 * number, 1)
         case "growth":
             return _growth(number, language)
         case "seconds":

@@ -68,7 +68,8 @@ def embedded(listing: pl.DataFrame, currency: str, limit: int = EMBEDDED_LINES) 
         limit: most lines.
 
     Returns:
-        ``columns`` (names), ``total`` (lines of the whole list), ``common`` (what every line assumes), ``rows`` (one list a line) and ``why`` (per language, one sentence a line).
+        ``columns`` (names), ``total`` (lines of the whole list), ``common`` (what every
+        line assumes), ``rows`` (one list a line) and ``why`` (per language, one sentence a line).
     """
     top = listing.head(limit)
     rounded = top.with_columns(

@@ -192,7 +192,9 @@ def _direction_tile(facts: Facts, pen: Pen) -> str:
     total = facts.tables["trends"].filter(pl.col("level") == "total").head(1)
     if total.height and total["growth_low"][0] is not None:
         row = total.row(0, named=True)
-        shares = {k: Shown("growth", row[f"growth{e}"]) for k, e in (("growth", ""), ("low", "_low"), ("high", "_high"))}
+        shares = {
+            k: Shown("growth", row[f"growth{e}"]) for k, e in (("growth", ""), ("low", "_low"), ("high", "_high"))
+        }
         note = f'<p class="note">{pen.t("report.overview.growth", **shares)}</p>'
     return (
         f'<div class="tile"><h3>{pen.t("report.overview.direction")}</h3>'
@@ -322,7 +324,7 @@ def _lived(rows: pl.DataFrame, word: str, pen: Pen) -> str:
         (pen.t("report.trends.ahead"), "num"),
     ]
     note = pen.t(f"report.trends.{word}_note")
-    return panel(title, note, table(pen.t(f"report.trends.{word}"), head, cells), "ranked")
+    return panel(title, note, table(pen.t(f"report.trends.{word}"), head, cells), "ranked lived")
 
 
 def _labelled_name(row: Mapping[str, Any]) -> str:
@@ -346,9 +348,7 @@ def _categories(facts: Facts, pen: Pen) -> str:
             pen.n("count", row["recent"]),
             pen.n("count", row["mean"]),
             pen.t("report.interval", low=Shown("count", row["q0.1"]), high=Shown("count", row["q0.9"])),
-            f'<span class="span" aria-hidden="true"><i style="left:{100 * row["q0.1"] / largest:.1f}%;'
-            f'right:{100 - 100 * row["q0.9"] / largest:.1f}%"></i><b style="left:{100 * row["mean"] / largest:.1f}%"></b>'
-            "</span>",
+            _bar(row["q0.1"] / largest, row["mean"] / largest, row["q0.9"] / largest),
         ]
         for row in rows.iter_rows(named=True)
     ]
@@ -361,6 +361,14 @@ def _categories(facts: Facts, pen: Pen) -> str:
     ]
     title = pen.t("report.trends.by_category")
     return panel(title, pen.t("report.trends.by_category_note"), table(title, head, cells), "after")
+
+
+def _bar(low: float, middle: float, high: float) -> str:
+    """A range and its expectation on a line from 0 to 1."""
+    return (
+        f'<span class="span" aria-hidden="true"><i style="left:{100 * low:.1f}%;right:{100 - 100 * high:.1f}%"></i>'
+        f'<b style="left:{100 * middle:.1f}%"></b></span>'
+    )
 
 
 def _ranked(rows: pl.DataFrame, word: str, pen: Pen) -> str:

@@ -70,12 +70,22 @@
     return spec;
   };
 
+  /** A radar on a phone: no names over the dots, ticks at powers of ten only; tapping a dot tells its name. */
+  const slim = (spec) => {
+    for (const trace of spec.data) trace.mode = "markers";
+    const axis = spec.layout.xaxis;
+    const kept = axis.tickvals.map((value, i) => [value, axis.ticktext[i]]).filter(([value]) => Number.isInteger(Math.log10(value)));
+    if (kept.length > 1) [axis.tickvals, axis.ticktext] = [kept.map(([value]) => value), kept.map(([, text]) => text)];
+    return spec;
+  };
+
   const draw = (element) => {
     const place = element.dataset.series;
     const spec = place === undefined ? data.figures[element.dataset.figure] : fan(Number(place), Number(element.dataset.height || 190));
     if (!spec) return;
     const colours = data.palette[dark() ? "dark" : "light"];
-    const filled = resolve(spec, colours);
+    const narrow = element.clientWidth < 480 && (element.dataset.figure ?? "").startsWith("radar");
+    const filled = narrow ? slim(resolve(spec, colours)) : resolve(spec, colours);
     Plotly.react(element, filled.data, filled.layout, { displayModeBar: false, responsive: true, doubleClick: false });
     element.dataset.drawn = "";
   };
