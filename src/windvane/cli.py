@@ -284,7 +284,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Folder for the demo's workspace and report.")] = Path("demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Run everything on real groceries: 1.47 million transactions of 2017 (extra [demo])."""
+    """Run everything on real groceries: 1.47 million transactions of 2017 (needs the extra "demo")."""
     from windvane.demo import run_demo
 
     result = run_demo(folder, progress(as_json), (lambda text: None) if as_json else say)

@@ -99,9 +99,9 @@ def test_complete_journey(tmp_path):
     assert rows(
         workspace, "promotions", "promotion", "sku", "starts_on", "ends_on", "kind", "placement", "known_at"
     ) == [
-        ("display week 2", "70", date(2017, 1, 2), date(2017, 1, 8), "display", 0.5, datetime(2016, 12, 26)),
-        ("mailer week 2", "70", date(2017, 1, 2), date(2017, 1, 8), "mailer", 0.5, datetime(2016, 12, 26)),
-        ("coupon campaign 5", "70", date(2017, 3, 3), date(2017, 4, 9), "coupon", None, datetime(2017, 2, 24)),
+        ("display week 2", "70", date(2017, 1, 2), date(2017, 1, 8), "display", 0.5, datetime(2016, 12, 5)),
+        ("mailer week 2", "70", date(2017, 1, 2), date(2017, 1, 8), "mailer", 0.5, datetime(2016, 12, 5)),
+        ("coupon campaign 5", "70", date(2017, 3, 3), date(2017, 4, 9), "coupon", None, datetime(2017, 2, 3)),
     ]
     assert rows(workspace, "locations", "location", "country") == [("all", "US")]
 

@@ -156,7 +156,8 @@ class Board:
                     }
                 )
         table = DERIVED["leaderboard"]
-        return pl.DataFrame(out, schema=dict(table.types), nan_to_null=True) if out else table.empty()
+        frame = pl.DataFrame(out, schema=dict(table.types)) if out else table.empty()
+        return frame.with_columns(pl.selectors.float().fill_nan(None))
 
     def _wql(self, segment: str, name: str) -> float:
         parts = self._reported[segment, name]

@@ -98,7 +98,7 @@ def window(by_day: pl.DataFrame, unit: str, horizon: int) -> Window:
     if not by_day.height:
         raise InputError(
             "table orders has no rows that count as sales or returns.",
-            "Ingest orders, or choose a later as-of date.",
+            "Ingest orders (windvane ingest), or choose a later as-of date.",
             table="orders",
         )
     by_day = by_day.sort("day")

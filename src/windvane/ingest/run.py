@@ -22,7 +22,7 @@ from windvane.errors import InputError, MappingError
 from windvane.ingest import columns, files
 from windvane.ingest.check import Checked, check
 from windvane.ingest.files import LINE
-from windvane.ingest.mapping import Block, Mapping
+from windvane.ingest.mapping import Block, Mapping, load
 from windvane.ingest.privacy import pseudonyms
 from windvane.schema import MOMENT
 from windvane.store import Budget, Stage, Workspace
@@ -100,15 +100,15 @@ class _Job:
 
 def ingest(
     workspace: Workspace,
-    mapping: Mapping,
-    source: Path | Sequence[Path],
+    mapping: Mapping | str | Path,
+    source: str | Path | Sequence[Path],
     progress: Progress = SILENT,
 ) -> IngestReport:
     """Read files into the workspace's tables.
 
     Args:
         workspace: where to.
-        mapping: how.
+        mapping: how: a mapping, the name of a shipped one, or the path of a TOML file.
         source: the folder that the mapping's file names are relative to, or the files themselves.
         progress: told how far it is.
 
@@ -120,6 +120,10 @@ def ingest(
             ``ingest.max_bad_share`` allows; that file then changes nothing.
         MappingError: the mapping does not fit the files.
     """
+    if not isinstance(mapping, Mapping):
+        mapping = load(mapping)
+    if isinstance(source, str):
+        source = Path(source)
     stage = Stage("ingest")
     reports: list[FileReport] = []
     with stage:
