@@ -54,6 +54,7 @@ def make(products: int = 60, language: str = "en", days: int = 400, seed: int = 
         "products_view": _names(skus, language, rng),
         "panel": _panel(skus, sales, price, launch, ends),
         "forecasts": _forecasts(skus, rate[:, days:]),
+        "totals": _totals(skus, language, rate[:, days:]),
         "trends": _trends(skus, language, sales, rate[:, days:], growth, price, launch, ends, rng),
         "reorder": _reorder(skus, rate[:, days:], price, rng),
         "leaderboard": _leaderboard(),
@@ -144,6 +145,25 @@ def _forecasts(skus: list[str], rate: np.ndarray) -> pl.DataFrame:
         "step": list(range(1, steps + 1)) * count, "mean": rate.ravel(),
     }  # fmt: skip
     return pl.DataFrame(keys | quantiles)
+
+
+def _totals(skus: list[str], language: str, rate: np.ndarray) -> pl.DataFrame:
+    names = _names(skus, language, np.random.default_rng(7))["category"].to_numpy()
+    groups = [("total", "", rate), *(("category", n, rate[names == n]) for n in sorted(set(names)))]
+    frames = []
+    for level, name, part in groups:
+        mean = np.concatenate([[part.sum()], part.sum(0)])
+        shares = {0.025: 0.7, 0.1: 0.85, 0.5: 0.99, 0.9: 1.2, 0.975: 1.4}
+        frame = pl.DataFrame(
+            {
+                "level": [level] * (HORIZON + 1), "category": [name] * (HORIZON + 1),
+                "date": [None, *(CUTOFF + timedelta(days=1 + t) for t in range(HORIZON))],
+                "step": list(range(HORIZON + 1)), "mean": mean,
+                **{schema.quantile_name(q): mean * share for q, share in shares.items()},
+            }
+        )  # fmt: skip
+        frames.append(frame.cast(schema.DERIVED["totals"].types))  # type: ignore[arg-type]
+    return pl.concat(frames)
 
 
 def _trends(skus, language, sales, rate, growth, price, launch, ends, rng) -> pl.DataFrame:  # type: ignore[no-untyped-def]

@@ -161,6 +161,22 @@ def test_nothing_overflows_a_narrow_screen(visit, width):
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_total_shows_its_ranges(visit):
+    names = visit.page.locator('[data-figure="total-units"]').evaluate("plot => plot.data.map(trace => trace.name)")
+    assert names == ["95% range"] * 2 + ["80% range"] * 2 + ["sales", "expected"]
+
+
+def test_a_phone_gets_a_radar_without_names(visit):
+    modes = "plot => plot.data.map(trace => trace.mode)"
+    radar = visit.page.locator('[data-figure="radar-series"]')
+    radar.scroll_into_view_if_needed()
+    visit.page.wait_for_selector('[data-figure="radar-series"][data-drawn]')
+    assert set(radar.evaluate(modes)) == {"markers+text"}
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    visit.page.click("#theme")
+    assert set(radar.evaluate(modes)) == {"markers"}
+
+
 def test_injected_markup_stays_text(browser, tmp_path: Path):
     run = make(12)
     evil = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

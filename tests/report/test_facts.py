@@ -75,10 +75,77 @@ def test_least_certain_are_not_among_the_most_important(run):
     picks = sections.picks(facts, count=8, unsure=4)
     assert picks["important"] == list(range(8))
     assert not set(picks["important"]) & set(picks["uncertain"])
-    selling = facts.series.with_row_index("i").filter((pl.col("revenue") > 0) & (pl.col("expected") >= 1))
-    assert selling.height < facts.series.height
+    # Enough products sell daily here, so the uncertain are sought among them.
+    selling = facts.series.with_row_index("i").filter((pl.col("revenue") > 0) & (pl.col("expected") >= HORIZON))
+    assert 24 <= selling.height < facts.series.height
     rest = selling.head((selling.height + 1) // 2).filter(pl.col("i") >= 8)
     assert picks["uncertain"] == rest.sort("width", descending=True)["i"].head(4).to_list()
+
+
+def test_least_certain_of_a_slow_shop_sell_at_least_once(run):
+    run.frames["forecasts"] = run.read("forecasts").with_columns(pl.col("mean") / 20)
+    facts = f.gather(run)
+    selling = facts.series.with_row_index("i").filter((pl.col("revenue") > 0) & (pl.col("expected") >= 1))
+    assert facts.series.filter(pl.col("expected") >= HORIZON).height < 24 <= selling.height
+    rest = selling.head((selling.height + 1) // 2).filter(pl.col("i") >= 8)
+    picks = sections.picks(facts, count=8, unsure=4)
+    assert picks["uncertain"] == rest.sort("width", descending=True)["i"].head(4).to_list()
+
+
+def test_titles_shared_by_products_are_marked():
+    names = pl.DataFrame(
+        {"sku": ["1", "2", "3", "4", "5"], "title": ["Milk", "Milk", "Tea", None, None], "category": [""] * 5}
+    )
+    assert f.named(names)["twin"].to_list() == [True, True, False, False, False]
+    assert sections.name_of({"sku": "1", "title": "A & B", "twin": True}) == 'A &amp; B <small class="sku">1</small>'
+    assert sections.name_of({"sku": "3", "title": "Tea", "twin": False}) == "Tea"
+
+
+def test_the_nearest_category_says_more_than_the_title():
+    path = "GROCERY > FLUID MILK PRODUCTS > FLUID MILK WHITE ONLY"
+    assert sections.nearest(path, "FLUID MILK WHITE ONLY 1 GA") == "FLUID MILK PRODUCTS"
+    assert sections.nearest("TEA", "Green tea") == ""
+    assert sections.nearest("", "Green tea") == ""
+
+
+def test_lives_hold_first_and_last_sale_and_recent_revenue(run):
+    facts = f.gather(run)
+    panel = run.read("panel")
+    for sku in panel["sku"].unique().sort().head(10):
+        mine = panel.filter(pl.col("sku") == sku)
+        sold = mine.filter(pl.col("sales") > 0)
+        lately = mine.filter(pl.col("date") > CUTOFF - timedelta(days=f.HISTORY))
+        row = facts.lives.filter(pl.col("sku") == sku).row(0, named=True)
+        assert (row["first"], row["last"]) == (sold["date"].min(), sold["date"].max())
+        assert row["money"] == pytest.approx(lately["revenue"].sum())
+
+
+def test_a_run_that_scans_gives_the_same_facts(run):
+    class Scanning(MadeUpRun):
+        def scan(self, name: str) -> pl.LazyFrame:
+            return self.read(name).lazy()
+
+    read, scanned = f.gather(run), f.gather(Scanning(run.manifest, run.frames))
+    assert scanned.series.equals(read.series)
+    assert scanned.totals.equals(read.totals)
+    assert f.fans(scanned, run, ["q0.5"], 5) == f.fans(read, run, ["q0.5"], 5)
+
+
+def test_the_range_of_the_whole_is_that_of_the_table(run):
+    facts = f.gather(run)
+    row = run.read("totals").row(0, named=True)
+    assert f.total_interval(facts) == (row["q0.1"], row["q0.9"])
+    assert f.total_interval(facts, 0.025, 0.975) == (row["q0.025"], row["q0.975"])
+    assert facts.bands.height == HORIZON
+    del run.frames["totals"]
+    assert f.total_interval(f.gather(run)) is None
+
+
+def test_what_every_line_assumes_is_found():
+    lines = pl.DataFrame({"assumed": ["unit_cost, stock", "stock,price", "stock"]})
+    assert reorder.common_assumptions(lines) == ["stock"]
+    assert reorder.common_assumptions(pl.DataFrame({"assumed": ["stock", None]})) == []
+    assert reorder.common_assumptions(lines.clear()) == []
 
 
 def test_why_states_the_rows_numbers_in_either_language():
@@ -88,7 +155,7 @@ def test_why_states_the_rows_numbers_in_either_language():
     assert english.startswith(
         "61.3 units expected over the next 14 days against 25 in stock or on the way; ordering 48"
     )
-    assert english.endswith("at 42%, about €95.50 of lost margin.")
+    assert english.endswith("is 42%, about €95.50 of lost margin.")
     assert reorder.why(row, "zh", "CNY") == (
         "未来 14 天预计卖出 61.3 件，现有与在途共 25 件；订 48 件可补至 73 件。"
         "若不订，缺货风险 42%，约损失毛利 ¥95.50。"
@@ -126,6 +193,53 @@ def test_fan_leaves_out_ranges_it_was_not_given():
     spec = _fan({"q0.1": [1, 1], "q0.5": [2, 2], "q0.9": [3, 3]})
     assert [t["meta"] for t in spec["data"]] == ["q0.1", "q0.9", "q0.5", "history"]
     assert spec["data"][2]["customdata"] == [(1, 3), (1, 3)]
+
+
+def test_total_draws_its_ranges_in_units_only(run):
+    facts, look = f.gather(run), Look("en", LIGHT)
+    spec = figures.total(facts.totals, facts.ahead, look, bands=facts.bands)
+    assert [t.get("meta") for t in spec["data"]] == ["q0.025", "q0.975", "q0.1", "q0.9", None, None]
+    assert spec["data"][3]["y"] == facts.bands["q0.9"].to_list()
+    assert [t["name"] for t in spec["data"] if t.get("showlegend", True)] == [
+        "95% range",
+        "80% range",
+        "sales",
+        "expected",
+    ]
+    expected = spec["data"][-1]
+    # The line starts at the last day sold, which has no range to tell.
+    assert expected["customdata"][0] is None
+    assert expected["customdata"][1] == list(facts.bands.select("q0.1", "q0.9").row(0))
+    assert ["customdata" in text for text in expected["hovertemplate"][:2]] == [False, True]
+    assert len(figures.total(facts.totals, facts.ahead, look, "money", facts.bands)["data"]) == 2
+    assert len(figures.total(facts.totals, facts.ahead, look, bands=facts.bands.clear())["data"]) == 2
+
+
+def test_coverage_says_how_far_off(run):
+    rows = run.read("leaderboard").head(1).with_columns(
+        pl.lit(0.824).alias("coverage80"), pl.lit(0.9496).alias("coverage95")
+    )  # fmt: skip
+    traces = figures.coverage(rows, Look("en", LIGHT))["data"]
+    assert [t["text"] for t in traces] == [["+2.4"], ["0.0"]]
+
+
+def test_capped_growth_is_said_to_be_at_least_that():
+    trends = make(4).read("trends").filter(pl.col("level") == "series").with_columns(
+        pl.col("sku").alias("label"), pl.lit(100.0).alias("revenue"), pl.lit("rising").alias("trend"),
+        pl.lit(1.0).alias("growth"),
+    )  # fmt: skip
+    spec = figures.radar(trends, Look("en", LIGHT))
+    assert {row[1] for row in spec["data"][0]["customdata"]} == {"≥\N{NO-BREAK SPACE}+100%"}
+    assert spec["layout"]["yaxis"]["ticktext"][-1] == "≥\N{NO-BREAK SPACE}+100%"
+    calm = figures.radar(trends.with_columns(pl.lit(0.4).alias("growth")), Look("en", LIGHT))
+    assert "ticktext" not in calm["layout"]["yaxis"]
+
+
+def test_cut_names_keep_what_tells_them_apart():
+    trends = make(4).read("trends").filter(pl.col("level") == "series").head(1).with_columns(
+        pl.lit("A very long name of a product indeed · 1029743").alias("label"), pl.lit(100.0).alias("revenue"),
+    )  # fmt: skip
+    assert figures.radar(trends, Look("en", LIGHT))["data"][0]["text"] == ["A very long name… · 1029743"]
 
 
 def test_gains_draw_the_interval_as_distances(run):

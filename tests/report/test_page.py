@@ -33,7 +33,9 @@ def test_headline_figures_are_those_of_the_tables(run):
     listing = run.read("reorder")
     stake, now = listing["money_at_stake"].sum(), listing.filter(pl.col("order_now") > 0).height
     assert f"£{stake:,.0f}" in text
-    assert re.search(rf"To order now\s+{now}\s+lines of 60", text)
+    assert re.search(rf"Lines to order now\s+{now}\s+of 60 lines", text)
+    whole = run.read("totals").row(0, named=True)
+    assert f"80% interval of the total: {whole['q0.1']:,.0f} to {whole['q0.9']:,.0f} units" in text
     assert "Data to 29 Mar 2026 · forecast of 28 days to 26 Apr 2026" in text
 
 
@@ -128,6 +130,75 @@ def test_verdict_is_honest(run, gain, said):
     assert expected in page_of(run).text
 
 
+def test_segments_without_a_measurable_gain_are_named(run):
+    assert "Not measurably better, at 95% confidence, for: new (8)" in page_of(run).text
+    run.frames["leaderboard"] = run.read("leaderboard").with_columns(pl.lit(0.01).alias("gain_low"))
+    assert "Not measurably better" not in page_of(run).text
+
+
+def test_the_worst_coverage_is_named(run):
+    mine = (pl.col("segment") == "new") & (pl.col("model") == "champion")
+    run.frames["leaderboard"] = run.read("leaderboard").with_columns(
+        pl.when(mine).then(0.61).otherwise("coverage80").alias("coverage80")
+    )
+    assert "80% range: −19.0 points (new)" in page_of(run).text
+
+
+def test_a_champion_that_is_one_of_the_models_is_not_listed_twice(run):
+    board = run.read("leaderboard").filter(pl.col("segment") == "all")
+    first = board.row(0, named=True)
+    same = pl.col("model") == "boosted"
+    alike = ("wql", "wape", "rmsse", "bias", "seconds")
+    run.frames["leaderboard"] = board.with_columns(
+        pl.col("chosen") & ~same,
+        *(pl.when(same).then(pl.lit(first[c])).otherwise(c).alias(c) for c in alike),
+    )
+    text = page_of(run).text
+    assert re.search(r"gradient-boosted trees\s+chosen", text)
+    assert not re.search(r"chosen per segment\s+chosen", text)
+
+
+def test_products_of_one_name_show_their_number(run):
+    run.frames["products_view"] = run.read("products_view").with_columns(pl.lit("Milk").alias("title"))
+    first = run.read("reorder").filter(pl.col("order_now") > 0).sort("rank")["sku"][0]
+    assert f"Milk {first}" in page_of(run).text
+
+
+def test_new_and_ending_tell_dates_instead_of_growth(run):
+    text = page_of(run).text
+    trends = run.read("trends").filter((pl.col("level") == "series") & (pl.col("trend") == "new"))
+    sku = trends.sort("revenue", descending=True)["sku"][0]
+    first = run.read("panel").filter((pl.col("sku") == sku) & (pl.col("sales") > 0))["date"].min()
+    title = dict(run.read("products_view").select("sku", "title").iter_rows())[sku]
+    assert "First sold" in text
+    assert re.search(rf"{re.escape(title)} (?:{sku} )?{first.day} {first:%b %Y}", text)
+
+
+def test_categories_show_the_range_of_their_sum(run):
+    row = run.read("totals").filter((pl.col("level") == "category") & (pl.col("step") == 0)).row(0, named=True)
+    text = page_of(run).text
+    assert "Expected demand by category" in text
+    assert f"{row['mean']:,.0f} {row['q0.1']:,.0f} to {row['q0.9']:,.0f}" in text
+
+
+def test_what_every_line_assumes_is_said_once(run):
+    run.frames["reorder"] = run.read("reorder").with_columns(
+        pl.when(pl.col("rank") == 1).then(pl.lit("stock, price")).otherwise(pl.lit("stock")).alias("assumed")
+    )
+    page = page_of(run)
+    assert "On every line: stock assumed" in page.text
+    assert json.loads(page.data)["reorder"]["common"] == ["stock"]
+
+
+def test_examples_of_findings_name_the_product(run):
+    sku, title = run.read("products_view").select("sku", "title").row(3)
+    row = {"check": "long_gaps", "table": "stock", "column": "", "severity": "warning", "count": 1, "total": 60,
+           "example": f"{sku}/all: 256 days", "remedy": "Give stock."}  # fmt: skip
+    run.frames["findings"] = pl.DataFrame([row])
+    assert f"{title} · {sku}: 256 days" in page_of(run).text
+    assert f"{title} · {sku}: 256 天" in page_of(run, language="zh").text
+
+
 # --- empty states -----------------------------------------------------------------------------------------------
 
 
@@ -156,7 +227,7 @@ def test_products_without_categories(run):
 
 
 def test_a_banner_says_when_all_stock_is_assumed(run):
-    said = "Stock is not in the data"
+    said = "There is no stock data"
     assert said not in page_of(run).text
     run.frames["reorder"] = run.read("reorder").with_columns(pl.lit("lead_time, stock").alias("assumed"))
     assert said in page_of(run).text
@@ -173,7 +244,7 @@ def test_locations_tell_series_of_one_product_apart(run):
         frame = run.read(name)
         run.frames[name] = pl.concat([frame, frame.with_columns(pl.lit("harbour").alias("location"))])
     page = page_of(run)
-    assert "Honey · harbour" in page.text
+    assert re.search(r"Honey \S+ harbour £", page.text)
     assert json.loads(page.data)["places"] is True
 
 

@@ -12,6 +12,7 @@ from windvane.backtest.compare import Gain, paired_gain
 from windvane.backtest.folds import SEGMENTS
 from windvane.backtest.metrics import Losses, aggregate
 from windvane.backtest.run import FoldResult, Judged
+from windvane.grouping import sum_by
 from windvane.panel import Panel
 from windvane.schema import DERIVED
 
@@ -211,9 +212,8 @@ def _nodes(panel: Panel) -> dict[str, np.ndarray]:
 def _sum_nodes(losses: Losses, mean: np.ndarray, code: np.ndarray) -> Losses:
     """Losses of group totals; the median of a total is not known here, so absolute errors are of the mean."""
     count, width = int(code.max(initial=0)) + 1, losses.sales.shape[1]
-    sales, total = np.zeros((count, width)), np.zeros((count, width))
-    np.add.at(sales, code, np.where(losses.known, losses.sales, 0))
-    np.add.at(total, code, np.where(losses.known, mean[:, :width], 0))
+    sales = sum_by(code, np.where(losses.known, losses.sales, 0))
+    total = sum_by(code, np.where(losses.known, mean[:, :width], 0))
     error = total - sales
     return replace(
         losses,

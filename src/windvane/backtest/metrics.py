@@ -25,7 +25,7 @@ def pinball(sales: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.
 
 def probability(sales: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Probability below given values under quantiles, linear between them, 0 or 1 beyond; [series, horizon]."""
-    edge = np.concatenate([[0.0], levels, [1.0]])
+    edge = np.concatenate([[0.0], levels[:-1], [1.0]])
     shape = sales.shape
     q, y = quantiles.reshape(-1, len(levels)), sales.ravel()[:, None]
     below = np.zeros(len(q), np.int64)
@@ -35,7 +35,8 @@ def probability(sales: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) ->
     high = np.take_along_axis(q, np.clip(below, None, len(levels) - 1)[:, None], 1)[:, 0]
     inside = (below > 0) & (below < len(levels)) & (high > low)
     share = np.where(inside, (sales.ravel() - low) / np.where(inside, high - low, 1), 0.0)
-    value = edge[below] + share * (edge[below + 1] - edge[below]) * inside
+    upper = np.concatenate([levels, [1.0]])[below]
+    value = edge[below] + share * (upper - edge[below]) * inside
     return value.reshape(shape)
 
 
@@ -54,7 +55,7 @@ def pit(
         high = probability(value + 0.5, quantiles, levels)
     else:
         low = high = probability(value, quantiles, levels)
-        edge = np.concatenate([[0.0], levels])
+        edge = np.concatenate([[0.0], levels[:-1], [1.0]])
         upto = edge[(quantiles <= value[:, :, None]).sum(2)]
         high = np.maximum(high, upto)
     low = np.where(value <= 0, 0.0, low)

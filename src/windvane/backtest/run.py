@@ -126,7 +126,7 @@ class Replay:
         forecast = fitted.forecast(past, fit.mean, conditions=shared.conditions)
         seconds = CLOCK.seconds() - begin
         if model.point.capabilities.pooled:
-            self.evidence[name] = [*self.evidence[name], self._look_ahead(name, fit.point, cutoff)][-_MAX_EVIDENCE:]
+            self.evidence[name] = [*self.evidence[name], self._look_ahead(fit, cutoff)][-_MAX_EVIDENCE:]
         return Judged(judge(forecast, self.panel, cutoff, self.seed, shared.scales), forecast.mean, seconds)
 
     def _fit(self, model: PointModel, past: Panel, fits: dict[str, _Fit]) -> _Fit:
@@ -142,7 +142,7 @@ class Replay:
                 fits[model.name] = _Fit(point, mean)
         return fits[model.name]
 
-    def _look_ahead(self, name: str, point: FittedPoint, cutoff: int) -> Evidence:
+    def _look_ahead(self, fit: _Fit, cutoff: int) -> Evidence:
         """Forecasts of a model fitted at ``cutoff``, made at it and, where cheap, at origins within the horizon.
 
         They calibrate folds from ``cutoff + horizon`` on, which may know all of this.
@@ -151,17 +151,21 @@ class Replay:
         count = int(np.clip(_PREDICTED_CELLS // max(cells, 1), 1, 4))
         origins = cutoff + np.arange(count) * max(1, self.horizon // count)
         until = min(cutoff + self.horizon, self.panel.shape[1] - 1)
-        origins = origins[origins < until] if cutoff < until else origins[:1]
-        later = self.panel_at(self.panel.dates[until])
-        if isinstance(point, FittedBlend):
-            # Members that were judged before have forecast these origins already.
-            known = [self.evidence.get(member) for member in point.members]
-            parts = [
-                past[-1].means if past else member.means(later, origins, self.horizon)
-                for past, member in zip(known, point.members.values(), strict=True)
-            ]
-            return Evidence(origins, _average(parts))
-        return Evidence(origins, point.means(later, origins, self.horizon))
+        later = origins[1:][origins[1:] < until]
+        means = [fit.mean[:, None]]
+        if len(later):
+            panel = self.panel_at(self.panel.dates[until])
+            if isinstance(fit.point, FittedBlend):
+                # Members that were judged before have forecast these origins already.
+                known = [self.evidence.get(name) for name in fit.point.members]
+                parts = [
+                    past[-1].means[:, 1:] if past else member.means(panel, later, self.horizon)
+                    for past, member in zip(known, fit.point.members.values(), strict=True)
+                ]
+                means.append(_average(parts))
+            else:
+                means.append(fit.point.means(panel, later, self.horizon))
+        return Evidence(np.append(origins[:1], later), np.concatenate(means, axis=1))
 
 
 def _average(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,6 +14,7 @@ import polars as pl
 
 from windvane.engine import map_parts
 from windvane.features.kernels import SHAPE_FEATURES, covariate_history, past_features
+from windvane.grouping import sum_by
 from windvane.panel import Panel
 
 WINDOWS: dict[str, tuple[int, ...]] = {
@@ -313,8 +314,7 @@ def _groups(panel: Panel, codes: dict[str, np.ndarray]) -> dict[str, _Group]:
         grouped.setdefault(name, np.where(code < 0, code.max(initial=0) + 1, code))
     out = {}
     for name, code in grouped.items():
-        total = np.zeros((int(code.max(initial=0)) + 1, panel.shape[1]))
-        np.add.at(total, code, sales)
+        total = sum_by(code, sales)
         short, long = _trailing_mean(total, windows[1]), _trailing_mean(total, windows[-2])
         same = np.zeros_like(total)
         count = np.zeros(panel.shape[1])

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from windvane.forecasts import Forecast
+from windvane.grouping import sum_by
 from windvane.panel import Panel
 from windvane.schema import DERIVED, quantile_name
 
@@ -26,9 +27,8 @@ def totals(panel: Panel, forecast: Forecast, paths: int = 200) -> pl.DataFrame:
     names, code = _categories(panel)
     grouped = np.zeros((len(names), paths, forecast.horizon))
     for rows, part in forecast.paths(paths):
-        np.add.at(grouped, code[rows], part)
-    mean = np.zeros((len(names), forecast.horizon))
-    np.add.at(mean, code, forecast.mean)
+        grouped += sum_by(code[rows], part, len(names))
+    mean = sum_by(code, forecast.mean, len(names))
     groups = [("total", "", grouped.sum(0), mean.sum(0))]
     if len(names) > 1:
         groups += [("category", name, grouped[i], mean[i]) for i, name in enumerate(names)]

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from windvane.forecasts import Forecast
+from windvane.grouping import sum_by
 from windvane.panel import ENDED, Panel
 from windvane.schema import DERIVED
 
@@ -293,8 +294,7 @@ def _yearly(panel: Panel, groups: np.ndarray, categories: int, week: int, blocks
 
 
 def _sum_by(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    out = np.zeros((count, *values.shape[1:]))
-    np.add.at(out, groups, np.nan_to_num(values))
+    out = sum_by(groups, np.nan_to_num(values), count)
     if values.ndim == 1 and np.isnan(values).all():
         out[:] = np.nan
     return out

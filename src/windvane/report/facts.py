@@ -155,7 +155,10 @@ def gather(run: RunLike) -> Facts:
     cutoff = _last_day(forecasts, "cutoff") or _last_day(panel.select(pl.col("date").max()).collect(), "date")
     length = timedelta(days=7 if freq == "1w" else 1)
     lately = panel if cutoff is None else panel.filter(pl.col("date") > cutoff - HISTORY * length)
-    sums = panel.group_by("date").agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
+    # Streamed sums differ in their last bits from run to run; a page should not.
+    sums = panel.group_by("date").agg(
+        pl.col("sales").sum().round(4).alias("units"), pl.col("revenue").sum().round(4).alias("money")
+    )
     # One streamed pass each: the panel of a large shop need never be in memory as a whole.
     recent, totals, prices, ends = pl.collect_all(
         [lately, sums.sort("date"), _last_prices(panel), _ends(panel)], engine="streaming"

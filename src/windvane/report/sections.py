@@ -16,7 +16,7 @@ from windvane.report.pen import Pen, Text, Value, safe, table
 
 RANKED = 8
 """Entries of each ranked list."""
-FIRST = 8
+FIRST = 7
 """Lines of the list of what to order first."""
 
 
