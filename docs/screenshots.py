@@ -68,7 +68,7 @@ def pictures(browser: Any, report: Path, folder: Path) -> list[Path]:
     chinese = str(page.get_attribute("html", "lang")).startswith("zh")
     top = folder / ("report.zh.png" if chinese else "report.png")
     radar = page.locator('[data-panel="trends-series"] .panel').first.bounding_box()
-    end = min(radar["y"] + radar["height"] + MARGIN, TOP) if radar else TOP
+    end = min(radar["y"] + radar["height"] + MARGIN / 2, TOP) if radar else TOP
     page.screenshot(path=top, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": end})
     written = [top]
     for name, most in () if chinese else SECTIONS.items():

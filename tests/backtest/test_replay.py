@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from toy_panels import panel_of, random_sales
 
 from windvane.backtest.folds import folds
@@ -13,13 +12,6 @@ from windvane.models import registry
 
 HORIZON = 7
 NAMES = ("moving_average", "seasonal_es", "tsb", "boosted", "blend")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WINDVANE_THREADS", "1")
-        yield
 
 
 def replay(panel, plan=None, names=NAMES):

@@ -1,11 +1,5 @@
-import os
-
 import corner_shop
 import pytest
-
-# One thread a fit: on a machine with few cores, several fits at once slow each other down manyfold.
-os.environ.setdefault("WINDVANE_THREADS", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from windvane.pipeline import run
 

@@ -1,6 +1,7 @@
 """A whole run, from CSV files to tables: what it writes has the declared shape and holds together."""
 
 import json
+from itertools import pairwise
 
 import corner_shop as shops
 import polars as pl
@@ -124,7 +125,7 @@ def test_totals_are_sums(street):
     assert set(found["category"]) == {"水果", "蔬菜"}
     assert_frame_equal(found.sort("category"), expected.sort("category"), rel_tol=1e-6)
     quantiles = ["q0.025", "q0.1", "q0.5", "q0.9", "q0.975"]
-    for low, high in zip(quantiles, quantiles[1:], strict=False):
+    for low, high in pairwise(quantiles):
         assert (totals[low] <= totals[high]).all()
     # Paths are joint: the interval of the horizon's sum is neither that of one step nor the sum of all steps'.
     width = (whole["q0.9"] - whole["q0.1"]).to_list()

@@ -28,6 +28,10 @@ def test_written_page_is_one_file_that_loads_nothing(run, tmp_path: Path):
     assert "http" not in policy
 
 
+def test_the_same_run_makes_the_same_page(run):
+    assert len({render(run) for _ in range(4)}) == 1
+
+
 def test_headline_figures_are_those_of_the_tables(run):
     text = page_of(run).text
     listing = run.read("reorder")

@@ -101,7 +101,7 @@ class Builder:
         names += [Feature(f"mean_{w}", "origin") for w in WINDOWS[unit]]
         names += [Feature(name, "origin") for name in SHAPE_FEATURES]
         names += [Feature("level", "origin"), Feature("baseline", "origin")]
-        names += [Feature(name, "calendar") for name in _CALENDAR]
+        names += [Feature(name, "calendar") for name in self._calendar]
         for name in self._groups:
             names += [Feature(f"{kind}_{name}", "origin") for kind in ("momentum", "season", "year")]
         for name in self.panel.known:
@@ -222,7 +222,10 @@ class Builder:
         return column
 
 
-_CALENDAR = ("weekday", "day_of_month", "month", "week_of_year", "days_to_month_end")
+_CALENDAR = ("weekday", "day_of_month", "days_to_month_end")
+_YEARLY = ("month", "week_of_year")
+_YEARS_TO_LEARN = 1.5
+"""History in years from which on the time of year is a feature; on less it only tells old rows from new ones."""
 
 
 def _calendar(panel: Panel) -> dict[str, np.ndarray]:
@@ -236,7 +239,8 @@ def _calendar(panel: Panel) -> dict[str, np.ndarray]:
         week_of_year=pl.col("d").dt.ordinal_day() / 7.0,
         days_to_month_end=(pl.col("d").dt.month_end().cast(pl.Date) - pl.col("d").cast(pl.Date)).dt.total_days(),
     )
-    return {name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR}
+    yearly = panel.shape[1] >= _YEARS_TO_LEARN * YEARS[panel.freq.unit]
+    return {name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR + (_YEARLY if yearly else ())}
 
 
 def _holiday_distance(panel: Panel) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -131,8 +131,8 @@ class Boosted:
 
     name: str = "boosted"
     capabilities: Capabilities = POOLED
-    rounds: int = 200
-    leaves: int = 32
+    rounds: int = 150
+    leaves: int = 24
     rate: float = 0.05
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBoosted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -63,9 +64,7 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
     if location is not None:
         series = series.filter(pl.col("location") == location)
     if not series.height:
-        near = run.scan("series").filter(pl.col("sku").str.contains(sku, literal=True)).head(5).collect()["sku"]
-        hint = f"Did you mean {', '.join(near)}?" if len(near) else "See: windvane export forecasts."
-        raise InputError(f"run {run.id} has no series of sku {sku!r}.", hint, table="series", column="sku")
+        raise _unknown(run, sku, location)
     if series.height > 1:
         raise InputError(
             f"sku {sku!r} is sold at {series.height} locations.",
@@ -92,6 +91,24 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
         reorder=_row(run, "reorder", here),
         cleaning=run.scan("cleaning").filter(here).collect(),
     )
+
+
+def _unknown(run: Run, sku: str, location: str | None) -> InputError:
+    """No such series: say what there is instead."""
+    series = run.scan("series").select("sku", "location").collect()
+    places = series.filter(pl.col("sku") == sku)["location"]
+    if len(places):
+        return InputError(
+            f"run {run.id} has no series of sku {sku!r} at {location!r}.",
+            f"It is sold at: {', '.join(places.head(10))}.",
+            table="series",
+            column="location",
+        )
+    known = series["sku"].unique(maintain_order=True)
+    inside = known.filter(known.str.to_lowercase().str.contains(sku.lower(), literal=True)).to_list()
+    near = list(dict.fromkeys([*inside, *get_close_matches(sku, known.to_list())]))[:5]
+    hint = f"Did you mean {', '.join(near)}?" if near else "See: windvane export series."
+    return InputError(f"run {run.id} has no series of sku {sku!r}.", hint, table="series", column="sku")
 
 
 def _row(run: Run, table: str, here: pl.Expr) -> dict[str, Any] | None:

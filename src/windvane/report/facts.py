@@ -155,7 +155,7 @@ def gather(run: RunLike) -> Facts:
     cutoff = _last_day(forecasts, "cutoff") or _last_day(panel.select(pl.col("date").max()).collect(), "date")
     length = timedelta(days=7 if freq == "1w" else 1)
     lately = panel if cutoff is None else panel.filter(pl.col("date") > cutoff - HISTORY * length)
-    # Streamed sums differ in their last bits from run to run; a page should not.
+    # Sums shared among threads differ in their last bits from run to run; a page should not. Hence the rounding.
     sums = panel.group_by("date").agg(
         pl.col("sales").sum().round(4).alias("units"), pl.col("revenue").sum().round(4).alias("money")
     )
@@ -168,7 +168,10 @@ def gather(run: RunLike) -> Facts:
     ahead = (
         forecasts.join(prices, on=KEY, how="left", nulls_equal=True)
         .group_by("date")
-        .agg(pl.col("mean").sum().alias("units"), (pl.col("mean") * pl.col("price").fill_null(0)).sum().alias("money"))
+        .agg(
+            pl.col("mean").sum().round(4).alias("units"),
+            (pl.col("mean") * pl.col("price").fill_null(0)).sum().round(4).alias("money"),
+        )
         .sort("date")
     )
     before = totals if cutoff is None else totals.filter(pl.col("date") > cutoff - max(horizon, 1) * length)
@@ -287,11 +290,11 @@ def _series(
     span: timedelta,
 ) -> pl.DataFrame:
     window = recent if cutoff is None else recent.filter(pl.col("date") > cutoff - span)
-    sold = window.group_by(KEY).agg(pl.col("revenue").sum(), pl.col("sales").sum().alias("sold"))
+    sold = window.group_by(KEY).agg(pl.col("revenue").sum().round(4), pl.col("sales").sum().round(4).alias("sold"))
     low, high = schema.quantile_name(0.1), schema.quantile_name(0.9)
     spread = (pl.col(high) - pl.col(low)).sum() if {low, high} <= set(forecasts.columns) else pl.lit(None)
     expected = forecasts.group_by(KEY).agg(
-        pl.col("mean").sum().alias("expected"), spread.cast(pl.Float64()).alias("spread")
+        pl.col("mean").sum().round(4).alias("expected"), spread.cast(pl.Float64()).round(4).alias("spread")
     )
     return (
         expected.join(sold, on=KEY, how="left")
@@ -315,7 +318,9 @@ def _ends(panel: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _lives(ends: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:
-    lately = recent.group_by(KEY).agg(pl.col("sales").sum().alias("units"), pl.col("revenue").sum().alias("money"))
+    lately = recent.group_by(KEY).agg(
+        pl.col("sales").sum().round(4).alias("units"), pl.col("revenue").sum().round(4).alias("money")
+    )
     return ends.join(lately, on=KEY, how="left").with_columns(pl.col("units", "money").fill_null(0.0))
 
 

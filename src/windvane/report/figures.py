@@ -71,7 +71,7 @@ def total(
         _line(past["date"].to_list(), past[column].to_list(), look, "history", "report.fans.history", hover, 1.4),
         expected,
     ]
-    base = layout(look, 340) | {"showlegend": True, "hovermode": "x"}
+    base = layout(look, 370) | {"showlegend": True, "hovermode": "x"}
     base["xaxis"] = axis(look, grid=False, tickformat=look.text("format.tick_date"), nticks=7, tickangle=0)
     base["yaxis"] = axis(look, rangemode="tozero", tickprefix=prefix, tickformat=",~r", nticks=5)
     base["shapes"] = _today(past["date"].to_list(), look)

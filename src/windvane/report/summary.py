@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from windvane.report.facts import RunLike
+from windvane.report.numbers import Shown, show
 
 
 def lines(run: RunLike, count: int = 3) -> list[str]:
@@ -14,12 +15,14 @@ def lines(run: RunLike, count: int = 3) -> list[str]:
         run: a published run.
         count: how many products to name per line.
     """
-    money = run.manifest["config"]["shop"]["currency"]
+    from rich.markup import escape
+
+    money = escape(run.manifest["config"]["shop"]["currency"])
     titles = dict(run.read("products_view").select("sku", "title").iter_rows())
 
     def name(sku: str) -> str:
         text = titles.get(sku) or ""
-        return f"{text} ({sku})".replace("[", "(") if text else sku
+        return escape(f"{text} ({sku})" if text else sku)
 
     out = []
     plan = run.read("reorder")
@@ -38,7 +41,10 @@ def lines(run: RunLike, count: int = 3) -> list[str]:
     trends = run.read("trends").filter(pl.col("level") == "series").sort("rank")
     for direction in ("rising", "falling"):
         these = trends.filter(pl.col("trend") == direction)
-        first = ", ".join(f"{name(r['sku'])} {r['growth']:+.0%}" for r in these.head(count).iter_rows(named=True))
+        first = ", ".join(
+            f"{name(r['sku'])} {show(Shown('growth', r['growth']), 'en')}"
+            for r in these.head(count).iter_rows(named=True)
+        )
         out.append(f"[bold]{direction.capitalize()}:[/] {these.height:,}" + (f" — {first}" if first else ""))
     board = run.read("leaderboard").filter((pl.col("segment") == "all") & (pl.col("model") == "champion"))
     if board.height:
