@@ -71,7 +71,7 @@ class Forecast:
         return int(self.mean.shape[1])
 
     def quantile(self, level: float) -> np.ndarray:
-        """Quantile at any level, linear between the stored ones, [series, horizon]."""
+        """Quantile at any level, interpolated between the stored ones as the paths are, [series, horizon]."""
         return _between(self.quantiles, np.asarray(self.levels), np.full((*self.mean.shape, 1), level))[:, :, 0]
 
     def take(self, rows: np.ndarray) -> Forecast:
@@ -205,10 +205,17 @@ class Forecast:
 
 
 def _between(quantiles: np.ndarray, levels: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Values [series, horizon, n] at probabilities u [series, horizon, n]; constant beyond the outer levels."""
+    """Values [series, horizon, n] at probabilities u [series, horizon, n]; constant beyond the outer levels.
+
+    Below the median the quantile function is linear in the probability between levels. Above it is linear in
+    -log(1 - probability), exact for an exponential tail: a straight line would put too much weight on the far end
+    of the gap between the outermost levels, and lift the mean of the paths.
+    """
     upper = np.clip(np.searchsorted(levels, u.ravel()).reshape(u.shape), 1, len(levels) - 1)
-    low = np.take(levels, upper - 1)
-    weight = np.clip((u - low) / (np.take(levels, upper) - low), 0.0, 1.0).astype(np.float32)
+    axis = np.where(levels <= 0.5, levels, 0.5 - np.log(2 * (1 - levels)))
+    place = np.where(u <= 0.5, u, 0.5 - np.log(2 * np.maximum(1 - u, 1e-12)))
+    low = np.take(axis, upper - 1)
+    weight = np.clip((place - low) / (np.take(axis, upper) - low), 0.0, 1.0).astype(np.float32)
     below = np.take_along_axis(quantiles, upper - 1, axis=2)
     above = np.take_along_axis(quantiles, upper, axis=2)
     value: np.ndarray = below + weight * (above - below)

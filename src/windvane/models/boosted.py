@@ -25,6 +25,8 @@ from windvane.panel import Panel
 
 _TRAIN_ROWS = 400_000
 _HISTORY = {"1h": 2000, "1d": 420, "1w": 160, "1mo": 120}
+_HALF_LIFE = {"1h": 1000, "1d": 120, "1w": 52, "1mo": 36}
+"""Age in periods at which a training row weighs half: what sold lately says most of what will sell."""
 _LEAST_ROWS = 400
 _POWER = 1.3
 _WITHHELD = 0.15
@@ -125,6 +127,16 @@ def offsets(baseline: np.ndarray, level: np.ndarray, unit: float) -> np.ndarray:
     return np.log(np.maximum(np.maximum(baseline, 0.1 * level), 1e-3 * unit) / unit)
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Training rows: matrix [rows, features], target, offset and weight [rows]."""
+
+    matrix: np.ndarray
+    target: np.ndarray
+    offset: np.ndarray
+    weight: np.ndarray
+
+
 @dataclass(frozen=True)
 class Boosted:
     """Pooled gradient-boosted trees on a seasonal smoothing forecast."""
@@ -148,13 +160,16 @@ class Boosted:
         baseline = base.rows(panel, rows.series, rows.origin, rows.step)
         matrix, level = builder.matrix(rows, baseline)
         builder.withhold(matrix, _WITHHELD, rng)
-        trees = self._train(matrix, target, offsets(baseline, level, unit), builder, int(rng.integers(2**31)))
+        age = panel.shape[1] - 1 - (rows.origin + rows.step)
+        weight = 0.5 ** (age / _HALF_LIFE[panel.freq.unit])
+        data = _Rows(matrix, target, offsets(baseline, level, unit), weight.astype(np.float32))
+        trees = self._train(data, builder, int(rng.integers(2**31)))
         return FittedBoosted(base, trees, builder.categories, unit)
 
-    def _train(self, matrix: np.ndarray, target: np.ndarray, offset: np.ndarray, builder: Builder, seed: int) -> str:
+    def _train(self, rows: _Rows, builder: Builder, seed: int) -> str:
         lightgbm = _lightgbm()
         codes = [i for i, f in enumerate(builder.features) if f.categorical]
-        least = max(20, min(200, len(target) // 1000))
+        least = max(20, min(200, len(rows.target) // 1000))
         settings = {
             "objective": "tweedie",
             "tweedie_variance_power": _POWER,
@@ -176,9 +191,15 @@ class Boosted:
             "verbosity": -1,
         }
         data = lightgbm.Dataset(
-            matrix, target, init_score=offset, categorical_feature=codes, params={"verbosity": -1}, free_raw_data=True
+            rows.matrix,
+            rows.target,
+            weight=rows.weight,
+            init_score=rows.offset,
+            categorical_feature=codes,
+            params={"verbosity": -1},
+            free_raw_data=True,
         )
-        rounds = self.rounds if len(target) >= 50_000 else max(50, self.rounds * len(target) // 100_000 + 100)
+        rounds = self.rounds if len(rows.target) >= 50_000 else max(50, self.rounds * len(rows.target) // 50_000)
         text: str = lightgbm.train(settings, data, rounds).model_to_string()
         return text
 
