@@ -228,6 +228,11 @@ _YEARS_TO_LEARN = 1.5
 """History in years from which on the time of year is a feature; on less it only tells old rows from new ones."""
 
 
+def knows_the_year(panel: Panel) -> bool:
+    """Whether the history is long enough to learn the time of year from."""
+    return panel.shape[1] >= _YEARS_TO_LEARN * YEARS[panel.freq.unit]
+
+
 def _calendar(panel: Panel) -> dict[str, np.ndarray]:
     """Facts of every date from the first column to a year past the last, by name, float32 [time + year]."""
     first = panel.first
@@ -239,8 +244,9 @@ def _calendar(panel: Panel) -> dict[str, np.ndarray]:
         week_of_year=pl.col("d").dt.ordinal_day() / 7.0,
         days_to_month_end=(pl.col("d").dt.month_end().cast(pl.Date) - pl.col("d").cast(pl.Date)).dt.total_days(),
     )
-    yearly = panel.shape[1] >= _YEARS_TO_LEARN * YEARS[panel.freq.unit]
-    return {name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR + (_YEARLY if yearly else ())}
+    return {
+        name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR + (_YEARLY if knows_the_year(panel) else ())
+    }
 
 
 def _holiday_distance(panel: Panel) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from windvane.engine import thread_count
-from windvane.features.build import Builder, Rows
+from windvane.features.build import Builder, Rows, knows_the_year
 from windvane.models.base import POOLED, Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import FittedSmoothing, Smoothing
@@ -25,8 +25,10 @@ from windvane.panel import Panel
 
 _TRAIN_ROWS = 400_000
 _HISTORY = {"1h": 2000, "1d": 420, "1w": 160, "1mo": 120}
-_HALF_LIFE = {"1h": 1000, "1d": 120, "1w": 52, "1mo": 36}
+_HALF_LIFE = {"1h": 1000, "1d": 75, "1w": 26, "1mo": 24}
 """Age in periods at which a training row weighs half: what sold lately says most of what will sell."""
+_LONGER = 5
+"""Times longer where a history is long enough to learn the time of year from: last year's season must count."""
 _LEAST_ROWS = 400
 _POWER = 1.3
 _WITHHELD = 0.15
@@ -161,7 +163,8 @@ class Boosted:
         matrix, level = builder.matrix(rows, baseline)
         builder.withhold(matrix, _WITHHELD, rng)
         age = panel.shape[1] - 1 - (rows.origin + rows.step)
-        weight = 0.5 ** (age / _HALF_LIFE[panel.freq.unit])
+        half = _HALF_LIFE[panel.freq.unit] * (_LONGER if knows_the_year(panel) else 1)
+        weight = 0.5 ** (age / half)
         data = _Rows(matrix, target, offsets(baseline, level, unit), weight.astype(np.float32))
         trees = self._train(data, builder, int(rng.integers(2**31)))
         return FittedBoosted(base, trees, builder.categories, unit)
