@@ -50,8 +50,11 @@ def lines(run: RunLike, count: int = 3) -> list[str]:
     if board.height:
         row = board.row(0, named=True)
         if row["gain"] is not None:
+            verdict = f"{abs(row['gain']):.1%} {'less' if row['gain'] >= 0 else 'more'} quantile loss than"
+            if row["gain_low"] <= 0 <= row["gain_high"]:
+                verdict = "no clear difference in quantile loss from"
             out.append(
-                f"[bold]Forecast:[/] {row['gain']:+.1%} quantile loss saved against the best simple baseline "
-                f"(95 % interval {row['gain_low']:+.1%} to {row['gain_high']:+.1%}), measured on held-out folds"
+                f"[bold]Forecast:[/] {verdict} the best simple baseline on held-out folds "
+                f"(95 % interval of the gain {row['gain_low']:+.1%} to {row['gain_high']:+.1%})"
             )
     return out
