@@ -172,7 +172,7 @@ class Boosted:
     def _train(self, rows: _Rows, builder: Builder, seed: int) -> str:
         lightgbm = _lightgbm()
         codes = [i for i, f in enumerate(builder.features) if f.categorical]
-        least = max(20, min(200, len(rows.target) // 1000))
+        least = max(20, min(2000, len(rows.target) // 200))
         settings = {
             "objective": "tweedie",
             "tweedie_variance_power": _POWER,
