@@ -34,6 +34,8 @@ SHOPS: dict[str, tuple[str, str, date | None]] = {
     "m5": ("m5", "", None),
 }
 """Shop -> mapping, settings, as of."""
+LEAST_SERIES = 20
+"""Fewest series of a segment whose coverage says something."""
 
 
 def build(shop: str, folder: Path) -> Run:
@@ -81,9 +83,14 @@ def describe(shop: str, published: Run) -> str:
         lines.append(
             f"| {row['segment']} | {row['series']:,} | {gain} | {row['coverage80']:.3f} | {row['coverage95']:.3f} |"
         )
-    worst80 = float((champion["coverage80"] - 0.8).abs().max() or 0)
-    worst95 = float((champion["coverage95"] - 0.95).abs().max() or 0)
-    lines += ["", f"Largest deviation over segments: 80 % level {worst80:.1%}, 95 % level {worst95:.1%}."]
+    large = champion.filter(pl.col("series") >= LEAST_SERIES)
+    worst80 = float((large["coverage80"] - 0.8).abs().max() or 0)
+    worst95 = float((large["coverage95"] - 0.95).abs().max() or 0)
+    lines += [
+        "",
+        f"Largest deviation over segments of at least {LEAST_SERIES} series: 80 % level {worst80:.1%}, "
+        f"95 % level {worst95:.1%}.",
+    ]
     origins = published.scan("scores").filter(pl.col("use") == "report").select("cutoff").unique().collect()
     chosen = published.scan("scores").filter(pl.col("use") == "choose").select("cutoff").unique().collect()
     lines += [
