@@ -33,6 +33,7 @@ ABOVE = [
     "monitor",
     "report",
     "serve",
+    "sim",
     "pipeline",
     "demo",
     "cli",

@@ -1,0 +1,72 @@
+"""``windvane ingest``: files into tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from windvane.cli.app import AsJson, Folder, app, console, emit, progress, say, workspace_at
+
+if TYPE_CHECKING:
+    from windvane.ingest import IngestReport
+
+
+@app.command()
+def ingest(
+    sources: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files, or one folder.")] = None,
+    mapping: Annotated[str | None, typer.Option("--mapping", "-m", help="Shipped mapping, or a TOML file.")] = None,
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Table, if columns carry our names.")] = None,
+    workspace: Folder = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Read files into the workspace's tables; bad rows go to quarantine."""
+    from windvane.ingest import ingest as run_ingest
+    from windvane.ingest.sources import resolve
+
+    opened = workspace_at(workspace)
+    reports = [
+        run_ingest(opened, found, paths, progress(as_json)) for found, paths in resolve(sources or [], mapping, table)
+    ]
+    if as_json:
+        emit({"reports": [report.as_dict() for report in reports]})
+    else:
+        _show_ingest(reports)
+
+
+def _show_ingest(reports: list[IngestReport]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    every = [file for report in reports for file in report.files]
+    names = ["read", "accepted"]
+    names += [n for n in ("set_aside", "refused", "repeated", "superseded") if any(getattr(f, n) for f in every)]
+    table = Table(title="Ingested", title_justify="left")
+    table.add_column("table")
+    table.add_column("file", overflow="fold")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for file in every:
+        note = " (unchanged)" if file.already else ""
+        table.add_row(file.table, escape(file.file) + note, *(f"{getattr(file, name):,}" for name in names))
+    console().print(table)
+    _show_reasons(reports)
+    for report in reports:
+        budget = report.budget
+        say(f"{report.mapping}: {budget.rows:,} rows, {budget.seconds:.1f} s, peak {budget.peak_mb:,.0f} MB")
+
+
+def _show_reasons(reports: list[IngestReport]) -> None:
+    from rich.markup import escape
+
+    lines: list[str] = []
+    for report in reports:
+        for file in report.files:
+            for each in file.reasons[:5]:
+                example = f", e.g. line {each.line}" + (f": {each.value!r}" if each.value is not None else "")
+                lines.append(escape(f"  {file.table}: {each.rows:,} × {each.reason}{example}"))
+    if lines:
+        say("In quarantine (see: windvane quarantine):")
+        for line in lines:
+            say(line)
