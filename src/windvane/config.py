@@ -15,9 +15,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from windvane.errors import ConfigError
-from windvane.schema import QUANTILE_LEVELS
+from windvane.schema import QUANTILE_LEVELS, TABLES
 
 CONFIG_NAME = "windvane.toml"
+
+Fill = Literal["none", "forward", "mean", "median", "seasonal", "model", "interpolation"]
+"""How gaps of a covariate are filled; see :mod:`windvane.clean.missing`."""
 
 
 class _Block(BaseModel):
@@ -38,20 +41,61 @@ class Ingest(_Block):
     """How files become tables."""
 
     pseudonymise: bool = Field(True, description="Replace customer identifiers by a keyed hash.")
+    scrub: bool = Field(
+        True, description="Take telephone numbers, e-mail and other personal details out of what customers wrote."
+    )
+    allow: tuple[str, ...] = Field(
+        ("*",),
+        description="Columns that may be stored, as 'table.column' or with *; those that a table needs always are.",
+    )
+    retain: dict[str, int] = Field(
+        {},
+        description="Days to keep, by table ('events') or by column that is emptied then ('orders.customer'); "
+        "see windvane expire.",
+    )
     max_bad_share: float = Field(
         0.05,
         ge=0,
         le=1,
         description="Refuse a file if a larger share of its rows is bad (rows set aside by rule do not count).",
     )
+    accept_changes: bool = Field(
+        False, description="Take a file even if its columns seem to mean something else than in the files before."
+    )
+
+    @field_validator("retain")
+    @classmethod
+    def _retain(cls, periods: dict[str, int]) -> dict[str, int]:
+        for name, days in periods.items():
+            table, _, column = name.partition(".")
+            if table not in TABLES or (column and column not in TABLES[table].names):
+                raise ValueError(f"{name} is no table, and no column of one")
+            if days < 1:
+                raise ValueError(f"{name} must be kept for a day at least")
+        return periods
 
 
 class Clean(_Block):
     """How orders become the demand panel."""
 
-    freq: Literal["1d", "1w"] = Field("1d", description="Calendar period: 1d or 1w.")
-    returns: Literal["net", "drop"] = Field(
-        "net", description="net: returns reduce the sales of their day; drop: returns are left out."
+    freq: Literal["1h", "1d", "1w", "1mo"] = Field("1d", description="Calendar period: 1h, 1d, 1w or 1mo.")
+    returns: Literal["return_date", "sale_date", "drop", "net"] = Field(
+        "return_date",
+        description="return_date (or net): returns reduce the sales of their own day; sale_date: those of the day of "
+        "the sale that they undo; drop: returns are left out.",
+    )
+    duplicates: Literal["drop", "flag", "keep"] = Field(
+        "drop", description="Orders that are there twice: drop the second, only flag it, or keep it unseen."
+    )
+    presale_days: int = Field(
+        30, ge=0, le=365, description="An unpaid presale deposit counts as demand for this many days."
+    )
+    fakes: Literal["drop", "flag", "keep"] = Field(
+        "flag", description="Orders that look like brushing: drop them, only flag them, or do not look."
+    )
+    bulk: Literal["cap", "drop", "flag", "keep"] = Field(
+        "flag",
+        description="Order lines far beyond the usual size: cap them, drop them, only flag them, or do not look.",
     )
     min_active_periods: int = Field(
         1,
@@ -59,9 +103,30 @@ class Clean(_Block):
         description="Forecast only series that sold in at least this many periods; others are reported.",
     )
     max_series: int = Field(0, ge=0, description="Forecast only this many series, by revenue; 0 = all.")
+    calendar: tuple[Literal["holiday", "day_off", "off_run", "festival"], ...] = Field(
+        ("holiday",),
+        description="What models are told of the public calendar: holidays by name, the share of days off (with "
+        "make-up days), the length of the stretch off, the phase of a shopping festival.",
+    )
     outlier_window: int = Field(56, ge=8, description="Past periods that an outlier is judged against.")
     outlier_factor: float = Field(
         8.0, gt=1, description="Cap sales above this many robust spreads over the past level."
+    )
+    stockouts: Literal["infer", "told", "off"] = Field(
+        "infer",
+        description="Days out of stock are no days without demand. infer: told by stock, inferred elsewhere; told: by "
+        "stock alone; off: sales are taken as they are.",
+    )
+    stockout_alpha: float = Field(
+        0.001, gt=0, le=0.1, description="Chance below which a run without a sale is called a stock-out."
+    )
+    stockout_share: float = Field(
+        0.5, gt=0, le=1, description="A period in stock for less than this share of its time counts as out of stock."
+    )
+    fill: dict[str, Fill] = Field(
+        {},
+        description="Method that fills gaps of a covariate, by its name, such as { signal_rain = 'mean' }; prices and "
+        "other signals are carried forward.",
     )
     ended_after: int = Field(
         90, ge=1, description="A series without a sale for this many days (and 8x its usual gap) has ended."
@@ -193,4 +258,6 @@ def _toml(value: object) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
     return str(value)

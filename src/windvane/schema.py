@@ -43,6 +43,7 @@ class Column:
         maximum: largest allowed value, inclusive.
         allowed: the only allowed values, if enumerated.
         personal: whether it identifies a person (pseudonymised at ingest).
+        free_text: whether people write it as they please (personal details are taken out at ingest).
     """
 
     name: str
@@ -55,6 +56,7 @@ class Column:
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     personal: bool = False
+    free_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ _LOCATION = _key("location", "store, warehouse or channel; 'all' where a shop ha
 _KNOWN_AT = Column("known_at", MOMENT, "moment the row became known to the shop", nullable=False, role="time")
 _DATE = _key("date", "start of the calendar period", DAY)
 _LIMIT = 1e12
+
+QUARANTINE_STATES = ("open", "fixed", "retrying", "retried", "dismissed")
 
 ORDER_KINDS = ("sale", "return", "presale deposit", "gift", "suspected fake")
 
@@ -275,7 +279,7 @@ RAW: Mapping[str, Table] = {
                     allowed=("view", "search", "wishlist", "cart", "buy"),
                 ),
                 Column("sku", TEXT, "stock keeping unit"),
-                Column("query", TEXT, "what was searched for"),
+                Column("query", TEXT, "what was searched for", free_text=True),
                 _KNOWN_AT,
             ),
         ),
@@ -288,7 +292,7 @@ RAW: Mapping[str, Table] = {
                 Column("at", MOMENT, "moment of the review", nullable=False, role="time"),
                 Column("sku", TEXT, "stock keeping unit", nullable=False),
                 Column("rating", REAL, "stars, 1 to 5", "", True, "past", 1.0, 5.0),
-                Column("text", TEXT, "what the customer wrote"),
+                Column("text", TEXT, "what the customer wrote", free_text=True),
                 Column("customer", TEXT, "customer (pseudonym)", personal=True),
                 _KNOWN_AT,
             ),
@@ -318,6 +322,20 @@ RAW: Mapping[str, Table] = {
                 _KNOWN_AT,
             ),
         ),
+        Table(
+            "calendar",
+            "A stretch of days that the shop knows of and no public calendar does: school terms, own sales, closures.",
+            ("name", "country", "region", "starts_on", "known_at"),
+            (
+                _key("name", "what it is called"),
+                _key("country", "ISO 3166 code of the country it holds for, or empty"),
+                _key("region", "region of the locations it holds for, or empty"),
+                _key("starts_on", "first day", DAY),
+                Column("ends_on", DAY, "last day", nullable=False, role="known"),
+                Column("kind", TEXT, "school holiday, own event, closure, ...; one covariate each", role="known"),
+                _KNOWN_AT,
+            ),
+        ),
     )
 }
 """Tables that a shop brings. All but ``orders`` are optional."""
@@ -340,6 +358,41 @@ DERIVED: Mapping[str, Table] = {
                 Column("rule", TEXT, "name of the rule that refused it", nullable=False),
                 Column("row", TEXT, "the whole source row as a JSON object", nullable=False),
                 Column("at", MOMENT, "moment of the refusal", nullable=False),
+                Column("status", TEXT, "what has become of it; empty = open", allowed=QUARANTINE_STATES),
+                Column("block", TEXT, "fingerprint of the mapping block that read it; see mappings/"),
+                Column("hidden", TEXT, "source columns that hold pseudonyms, as a JSON list"),
+                Column("numbers", TEXT, "running numbers that the row had in its file, as a JSON object"),
+                Column("retry", TEXT, "batch that took it into its table"),
+            ),
+        ),
+        Table(
+            "erasures",
+            "What was erased for good, when and where; never whose it was (kept in the workspace, not in a run).",
+            ("erasure", "table"),
+            (
+                _key("erasure", "identifier of the erasure"),
+                _key("table", "table, or 'runs' (tables of published runs), or 'files' (reports and exports)"),
+                Column("at", MOMENT, "moment of the erasure", nullable=False),
+                Column("kind", TEXT, "why", nullable=False, allowed=("forget", "expire")),
+                Column("blanked", WHOLE, "stored rows kept without the person, over all versions", nullable=False),
+                Column("removed", WHOLE, "stored rows removed, over all versions", nullable=False),
+                Column("files", WHOLE, "files rewritten or removed", nullable=False),
+                Column("versions", WHOLE, "versions of the table that changed", nullable=False),
+                Column("runs", WHOLE, "published runs marked as redacted", nullable=False),
+            ),
+        ),
+        Table(
+            "audit",
+            "Something in the tables that is hard to believe, for a person to look at (made on demand, not kept).",
+            ("table", "key", "column", "suspicion"),
+            (
+                _key("table", "table concerned"),
+                _key("key", "key of the row, or the value or product concerned"),
+                _key("column", "column concerned"),
+                Column("value", TEXT, "the value, as text"),
+                _key("suspicion", "what is suspected"),
+                Column("why", TEXT, "the evidence, in one sentence", nullable=False),
+                Column("score", REAL, "how suspicious, from 0 to 1; ranks within one suspicion", "", False),
             ),
         ),
         Table(
@@ -353,12 +406,20 @@ DERIVED: Mapping[str, Table] = {
                 Column(
                     "sales",
                     REAL,
-                    "clean sales that models train on; empty = unknown",
+                    "clean sales that models train on; empty = unknown or out of stock",
                     "units",
                     True,
                     "target",
                 ),
                 Column("raw_sales", REAL, "sales before capping", "units", True, "target"),
+                Column(
+                    "demand",
+                    REAL,
+                    "clean sales, and where the shelf was empty an estimate of what would have sold",
+                    "units",
+                    True,
+                    "target",
+                ),
                 Column("revenue", REAL, "money taken", "money", True, "past"),
                 Column(
                     "price",
@@ -369,6 +430,12 @@ DERIVED: Mapping[str, Table] = {
                     "past",
                 ),
                 Column("in_stock", REAL, "share of the period in stock; empty = unknown", "share", True, "past"),
+                Column(
+                    "stockout",
+                    TEXT,
+                    "how the period is known to be out of stock; empty = it was not, as far as is known",
+                    allowed=("told", "inferred"),
+                ),
                 Column("state", TEXT, "life stage", nullable=False, allowed=("prelaunch", "active", "ended")),
             ),
         ),

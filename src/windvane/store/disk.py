@@ -92,3 +92,14 @@ def locked(path: Path, what: str, wait_seconds: float = 600.0) -> Iterator[None]
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def try_locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file for the length of a block if it is free; gives whether it was."""
+    handle = try_lock(path)
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            os.close(handle)

@@ -12,7 +12,9 @@ import polars as pl
 
 from windvane import __version__
 from windvane.errors import WindvaneError
+from windvane.store.erase import interrupted
 from windvane.store.runs import library_versions
+from windvane.store.tables import MANY_FILES
 from windvane.store.workspace import Workspace
 
 _LOW_DISK = 1 << 30
@@ -50,6 +52,7 @@ def examine(folder: Path) -> list[Finding]:
     findings += [Finding("leftovers", "note", note) for note in workspace.swept.notes]
     findings.append(_key(workspace))
     findings += _tables(workspace)
+    findings += _erasures(workspace)
     findings += _runs(workspace)
     findings.append(_orphans(workspace))
     findings.append(_disk(workspace))
@@ -81,11 +84,21 @@ def _tables(workspace: Workspace) -> list[Finding]:
                 continue
             rows = workspace.tables.read(name).select(pl.len()).collect().item()
             findings.append(Finding(f"table {name}", "ok", f"{rows:,} rows, version {version}"))
+            if (small := workspace.tables.small_files(name)) > MANY_FILES:
+                what = f"{small} small data files make reading slow"
+                findings.append(Finding(f"table {name}", "note", what, f"Run: windvane compact {name}"))
         except (WindvaneError, pl.exceptions.PolarsError, OSError) as error:
             findings.append(Finding(f"table {name}", "bad", str(error), "Restore the folder from a backup."))
     if not findings:
         findings.append(Finding("tables", "note", "There is no data yet.", "Run: windvane ingest"))
     return findings
+
+
+def _erasures(workspace: Workspace) -> list[Finding]:
+    return [
+        Finding("erasure", "bad", f"A {what} died half way: not everything is erased.", "Run the same command again.")
+        for what in interrupted(workspace.folder)
+    ]
 
 
 def _runs(workspace: Workspace) -> list[Finding]:

@@ -14,9 +14,9 @@ import platform
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -109,20 +109,22 @@ class RunWriter:
         id: identifier of the run.
         config: the workspace's settings.
         as_of: the last day the run may know about, ``None`` = everything.
+        recorded_by: the run reads the tables as they were recorded at this moment, ``None`` = as they are.
         versions: table versions this run reads; they stay readable while it lives and while it is kept.
         folder: folder being built; model artifacts may be written below it.
     """
 
-    def __init__(self, runs: Runs, config: Config, as_of: date | None) -> None:
+    def __init__(self, runs: Runs, config: Config, as_of: date | None, recorded_by: datetime | None) -> None:
         self._runs = runs
         self.config = config
         self.as_of = as_of
+        self.recorded_by = _in_utc(recorded_by)
         self.created = CLOCK.now()
         self.id = f"{self.created:%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
         self._lease = leases.Lease(runs.leases, self.id)  # before the folder: a folder without a lease is a leftover
         try:
             with locked(runs.leases.parent / ".pin", "the list of leases"):  # vacuum must not run in between
-                self.versions = runs.tables.versions()
+                self.versions = runs.tables.versions(self.recorded_by)
                 self._lease.pin(self.versions)
             self.folder = runs.folder / f"{_BUILDING}{self.id}"
             self.folder.mkdir()
@@ -218,9 +220,11 @@ class RunWriter:
             "created": self.created.isoformat(),
             "published": CLOCK.now().isoformat(),
             "as_of": self.as_of.isoformat() if self.as_of else None,
+            "recorded_by": self.recorded_by.isoformat() if self.recorded_by else None,
             "seed": self.config.forecast.seed,
             "config": self.config.model_dump(mode="json"),
             "versions": self.versions,
+            "redacted": erasures_since(self._runs.tables, self.created, self.versions),
             "windvane": __version__,
             "python": platform.python_version(),
             "libraries": library_versions(),
@@ -244,13 +248,23 @@ class Runs:
         self.config = config
         self.leases = folder.parent / "leases"
 
-    def start(self, as_of: date | None = None) -> RunWriter:
-        """Begin a run; it reads today's table versions until it ends.
+    def start(self, as_of: date | None = None, recorded_by: datetime | None = None) -> RunWriter:
+        """Begin a run; it reads the same table versions until it ends.
+
+        There are two ways to go back, and the manifest says which was gone. ``as_of`` goes by what each row says of
+        itself (``known_at``): files that were ingested late, but tell of what was known then, count. ``recorded_by``
+        goes by when rows were ingested: the table versions that stood at that moment are read. Both together read
+        those versions as far as they were known by the day.
 
         Args:
             as_of: the last day the run may know about; ``None`` = everything.
+            recorded_by: read the tables as they stood at this moment (UTC if it has no time zone); ``None`` = as
+                they stand now.
+
+        Raises:
+            StoreError: a table's version of that moment has been vacuumed away.
         """
-        return RunWriter(self, self.config, as_of)
+        return RunWriter(self, self.config, as_of, recorded_by)
 
     def latest(self) -> Run:
         """The published run that the pointer names.
@@ -344,6 +358,29 @@ class Runs:
             grave = self.folder / f"{_BUILDING}{run.id}"
             os.rename(run.folder, grave)
             shutil.rmtree(grave, ignore_errors=True)
+
+
+def erasures_since(tables: Tables, moment: datetime, versions: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What was erased from some tables since a moment, as a manifest's ``redacted`` says it.
+
+    Args:
+        tables: the workspace's tables.
+        moment: the moment, with its time zone.
+        versions: the tables that matter.
+
+    Returns:
+        One entry per erasure: ``at`` and ``tables``.
+    """
+    since = moment.astimezone(UTC).replace(tzinfo=None)
+    found = tables.read("erasures").filter((pl.col("at") >= since) & pl.col("table").is_in(list(versions)))
+    grouped = found.group_by("at", maintain_order=True).agg(pl.col("table").sort()).collect()
+    return [{"at": row["at"].isoformat(), "tables": row["table"]} for row in grouped.iter_rows(named=True)]
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def library_versions() -> dict[str, str]:

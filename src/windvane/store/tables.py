@@ -1,36 +1,47 @@
 """The shop's tables as Delta Lake tables: appended exactly once, read as of a version, latest row per key.
 
 Every append is one Delta commit that carries the batch's name as a Delta transaction, so that the same batch
-cannot be added twice, whatever died in between. Data files are on the disk (fsync) before the commit names them,
-and the commit is on the disk before :meth:`Tables.append` returns.
+cannot be added twice, whatever died in between. Data files are written aside, by any number of processes at once;
+a short lock is held for the commit alone. Files are on the disk (fsync) before the commit names them, and the
+commit is on the disk before :meth:`Tables.append` returns. Another tool may commit in between: then the log is read
+again and the commit tried again.
+
+The journal for live rows, which acknowledges single rows, will stand beside this module and drain into it through
+:meth:`Tables.append`, one batch per drain.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import polars as pl
 
-from windvane.clock import CLOCK
-from windvane.errors import InputError, StoreError
+from windvane.errors import BusyError, StoreError
 from windvane.schema import TABLES, Table
-from windvane.store.disk import locked, sync
+from windvane.store import log, parts, rewrite, staging
+from windvane.store.disk import locked, sync, try_locked
+from windvane.store.log import ConflictError
+from windvane.store.staging import BOOKKEEPING, Append
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-BOOKKEEPING: Mapping[str, pl.DataType] = {"_seq": pl.Int64(), "_source": pl.String(), "_line": pl.Int64()}
-"""Columns that every stored row carries beside its own: batch order, batch name, row within the batch."""
+    from windvane.store.compact import Compaction
 
-# u: keys do not repeat within the file; r: they do
-_FILE = re.compile(r"part-(\d{20})-[0-9a-f]{16}-\d{5}-([ur])\.parquet$")
+__all__ = ["BOOKKEEPING", "MANY_FILES", "Tables"]
+
+TRIES = 20
+"""How often a commit is tried while other tools keep committing."""
+
+MANY_FILES = 64
+"""Small data files that :meth:`Tables.tidy` tolerates before it merges them."""
+
+_CHECKPOINT_EVERY = 100
 # A pinned version must stay loadable for as long as its run is kept.
 _SETTINGS = {"delta.logRetentionDuration": "interval 36500 days"}
 
@@ -53,52 +64,73 @@ class Tables:
         """Latest version of a table, ``None`` where it is absent."""
         return int(self._open(name).version()) if self._has_log(name) else None
 
-    def versions(self) -> dict[str, int]:
-        """Latest version of every table that exists."""
-        found = {name: self.version(name) for name in TABLES}
-        return {name: version for name, version in found.items() if version is not None}
+    def versions(self, moment: datetime | None = None) -> dict[str, int]:
+        """Version of every table that exists.
+
+        Args:
+            moment: the versions that stood then; the latest where absent.
+
+        Raises:
+            StoreError: a version of that moment can no longer be read.
+        """
+        if moment is None:
+            found = {name: self.version(name) for name in TABLES}
+        else:
+            found = {name: self.version_at(name, moment) for name in TABLES}
+        versions = {name: version for name, version in found.items() if version is not None}
+        if moment is not None:
+            for name, version in versions.items():
+                self._check_held(name, version)
+        return versions
+
+    def version_at(self, name: str, moment: datetime) -> int | None:
+        """Version of a table that was current at a moment, by the moments of its commits.
+
+        Args:
+            name: table in :data:`windvane.schema.TABLES`.
+            moment: the moment; without a time zone it counts as UTC.
+
+        Returns:
+            The version; ``None`` where the table was absent then.
+        """
+        return log.version_at(self._log(name), moment) if self._has_log(name) else None
 
     def has_batch(self, name: str, batch: str) -> bool:
         """Whether a batch is already in a table."""
         return self._has_log(name) and self._open(name).transaction_version(batch) is not None
 
-    def append(self, name: str, frames: pl.DataFrame | Iterable[pl.DataFrame], batch: str) -> int:
+    def append(
+        self, name: str, frames: pl.DataFrame | Iterable[pl.DataFrame], batch: str, distinct: bool = False
+    ) -> int:
         """Add rows in one atomic commit, exactly once per batch.
 
-        Rows whose key is already there replace the older row for every later reader. The rows are on the disk
-        when this returns.
+        Rows whose key is already there replace the older row for every later reader; within a batch the later
+        ``known_at`` counts, then the later line. The rows are on the disk when this returns. Several processes
+        may append at once: they rank by when they began.
 
         Args:
             name: table in :data:`windvane.schema.TABLES`.
             frames: rows with the table's columns (absent nullable columns are filled with null); optionally
                 ``_source`` and ``_line``, which say where each row came from.
             batch: name of the batch; a batch that is already there adds nothing.
+            distinct: the caller knows that no key occurs twice in all the frames together; saves looking.
 
         Returns:
-            Rows added; 0 if the batch was there.
+            Rows added; 0 if the batch was there, or another process was quicker with it.
 
         Raises:
             InputError: a column is missing, unknown or of another type, or a required value is absent.
+            BusyError: other tools kept committing; try again.
             StoreError: the table cannot be written.
         """
         table = _table(name)
-        folder = self._path(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / ".lock", f"table {name}"):
-            delta = self._open(name) if self._has_log(name) else self._create(name)
-            if delta.transaction_version(batch) is not None:
-                return 0
-            self._widen(name, delta)
-            sequence = max(_now(), self._last_sequence(delta) + 1)
-            written: list[tuple[Path, dict[str, Any]]] = []
-            try:
-                self._write_files(table, frames, batch, sequence, written)
-                self._commit(name, delta, written, batch)
-            except BaseException:
-                for path, _ in written:
-                    path.unlink(missing_ok=True)
-                raise
-            return sum(int(stats["numRecords"]) for _, stats in written)
+        reserved = self._reserve(table, batch)
+        if reserved is None:
+            return 0
+        append, delta = reserved
+        with append:
+            append.write(frames, distinct)
+            return self._admit(append, delta)
 
     def read(self, name: str, version: int | None = None, known_by: date | None = None) -> pl.LazyFrame:
         """Read a table: exactly the schema's columns, the latest row per key, in the order of arrival.
@@ -106,36 +138,26 @@ class Tables:
         Args:
             name: table in :data:`windvane.schema.TABLES`.
             version: version to read; the latest where absent.
-            known_by: leave out rows that became known after this day, before the latest per key is taken, so that
-                a later correction does not hide what was known.
+            known_by: leave out rows that became known after this day (or, given a moment, after it), before the
+                latest per key is taken, so that a later correction does not hide what was known.
 
         Returns:
             A lazy frame; empty with the right types where the table is absent.
         """
-        table = _table(name)
-        if not self._has_log(name):
-            return table.empty().lazy()
-        delta = self._open(name, version)
-        files = sorted(self._files(delta), key=lambda path: path.name)
-        if not files:
-            return table.empty().lazy()
-        frame = pl.scan_parquet(
-            files,
-            schema={**table.types, **BOOKKEEPING},
-            missing_columns="insert",
-            extra_columns="ignore",
-            glob=False,
-            hive_partitioning=False,
-        )
-        if known_by is not None and "known_at" in table.names:
-            frame = frame.filter(pl.col("known_at") < datetime.combine(known_by + timedelta(days=1), time.min))
-        if not all(_FILE.search(path.name) for path in files):
-            # Files that another tool wrote or compacted: their names say nothing about order.
-            frame = frame.sort("_seq", "_line", maintain_order=True, nulls_last=False)
-            frame = frame.unique(subset=list(table.key), keep="last", maintain_order=True)
-        elif not _keys_cannot_repeat(table, files, delta):
-            frame = frame.unique(subset=list(table.key), keep="last", maintain_order=True)
-        return frame.select(table.names)
+        return self._scanned(name, version, known_by, each_known=False).select(_table(name).names)
+
+    def history(self, name: str, version: int | None = None, known_by: date | None = None) -> pl.LazyFrame:
+        """Read every statement a table holds: the latest row per key *and* ``known_at``, with where it came from.
+
+        Args:
+            name: table in :data:`windvane.schema.TABLES`.
+            version: version to read; the latest where absent.
+            known_by: leave out rows that became known after this day, or moment.
+
+        Returns:
+            A lazy frame of the schema's columns and those of :data:`BOOKKEEPING`.
+        """
+        return self._scanned(name, version, known_by, each_known=True)
 
     def empty(self, name: str) -> pl.DataFrame:
         """A frame of a table without rows."""
@@ -162,7 +184,7 @@ class Tables:
             folder = self._path(name)
             if not self._has_log(name):
                 continue
-            with locked(folder / ".lock", f"table {name}"):  # no append is half done while we look
+            with self._locked(name):  # no commit is half done while we look; files being written lie aside
                 delta = self._open(name)
                 wanted = set(self._files(delta))
                 for version in keep.get(name, ()):
@@ -175,41 +197,201 @@ class Tables:
                 sync(folder)
         return removed
 
-    def repair(self) -> list[Path]:
-        """Set aside a last commit that a power cut left torn (it was never acknowledged).
+    def compact(self, name: str) -> Compaction:
+        """Merge a table's files into large ones; every (key, known_at) keeps its latest row, and batch names stay.
+
+        Readers see the old files or the new. Older versions stay readable until :meth:`vacuum`.
+
+        Args:
+            name: table in :data:`windvane.schema.TABLES`.
 
         Returns:
-            The log files set aside.
+            Files and rows before and after.
         """
-        aside: list[Path] = []
+        from windvane.store.compact import compact
+
+        return compact(self, _table(name), whole=True)
+
+    def tidy(self, name: str) -> Compaction | None:
+        """Merge a table's small files if there are more than :data:`MANY_FILES`; large files are left alone.
+
+        Returns:
+            Files and rows before and after; ``None`` if there was no need, or it could not be done now.
+        """
+        from windvane.store.compact import compact
+
+        if self.small_files(name) <= MANY_FILES:
+            return None
+        try:
+            return compact(self, _table(name), whole=False)
+        except (BusyError, OSError):  # what was acknowledged stands without it; doctor shows the small files
+            return None
+
+    def small_files(self, name: str) -> int:
+        """Number of small data files, which :meth:`tidy` would merge."""
+        from windvane.store.compact import small_files
+
+        return small_files(self, _table(name)) if self._has_log(name) else 0
+
+    def repair(self) -> list[str]:
+        """Clear up what dead processes left: half-written files, and a last commit that a power cut left torn.
+
+        Torn commits come from other tools and from file systems without hard links; they were never acknowledged.
+
+        Returns:
+            What was done, one sentence each.
+        """
+        done: list[str] = []
         for name in TABLES:
-            log = self._path(name) / "_delta_log"
-            commits = sorted(log.glob("[0-9]*.json")) if log.is_dir() else []
-            if not commits or _is_commit(commits[-1]):
+            torn = self._torn(name)
+            folder = self._path(name)
+            if torn is None and not staging.dead(folder) and not rewrite.is_interrupted(folder):
                 continue
-            with locked(self._path(name) / ".lock", f"table {name}"):
-                if commits[-1].exists() and not _is_commit(commits[-1]):
-                    commits[-1].rename(commits[-1].with_suffix(".torn"))
-                    sync(log)
-                    aside.append(commits[-1])
-        return aside
+            # Whoever holds the lock for long is alive and at work; only a torn commit cannot wait.
+            with self._locked(name) if torn is not None else try_locked(folder / ".lock") as free:
+                if free is False:
+                    continue
+                if torn is not None and torn.exists() and not log.is_whole(torn):
+                    torn.rename(torn.with_suffix(".torn"))
+                    sync(torn.parent)
+                    done.append(f"Set aside a torn commit: {torn}.")
+                if rewrite.recover(folder, _table(name)):
+                    done.append(f"Brought the log of table {name} in line with files that were being rewritten.")
+                gone = staging.clear(folder)
+                for draft in self._log(name).glob(".*.draft"):
+                    draft.unlink(missing_ok=True)
+                done += [f"Removed {left} of table {name}, which its process left half written." for left in gone]
+        return done
+
+    def parts(self, name: str, delta: DeltaTable) -> list[parts.Part]:
+        """The data files of an opened version, in reading order."""
+        actions = pl.DataFrame(delta.get_add_actions(flatten=True))
+        return parts.parts_of(self._files(delta), actions, _table(name).key)
+
+    def _scanned(self, name: str, version: int | None, known_by: date | None, each_known: bool) -> pl.LazyFrame:
+        table = _table(name)
+        delta = self._open(name, version) if self._has_log(name) else None
+        found = self.parts(name, delta) if delta is not None else []
+        if not found:
+            return pl.DataFrame(schema={**table.types, **BOOKKEEPING}).lazy()
+        if known_by is None and not each_known:
+            found = [part for part in found if part.kind != "s"]
+
+        def read(files: Sequence[parts.Part]) -> pl.LazyFrame:
+            frame = scan([part.path for part in files], table)
+            if known_by is not None and "known_at" in table.names:
+                return frame.filter(_known(known_by))
+            return frame
+
+        return parts.latest(read, table, parts.units_of(found, table.key), each_known)
+
+    def _reserve(self, table: Table, batch: str) -> tuple[Append, DeltaTable | None] | None:
+        """A place to write the files of a batch, and the table as it is; ``None`` if the batch is there."""
+        folder = self._path(table.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._locked(table.name):
+            # A table comes to be with its first commit: a batch that fails leaves none behind.
+            delta = self._open(table.name) if self._has_log(table.name) else None
+            if delta is not None and delta.transaction_version(batch) is not None:
+                return None
+            files = [] if delta is None else self._files(delta)
+            number = staging.reserve(folder, max(parts.sequences(files), default=0))
+            return Append(folder, table, batch, number), delta
+
+    def _admit(self, append: Append, delta: DeltaTable | None) -> int:
+        """Commit the files of a batch to a table that was opened some time ago."""
+        name = append.table.name
+
+        def actions(now: DeltaTable) -> list[log.Action] | None:
+            if now.transaction_version(append.batch) is not None:
+                return None  # another process was quicker with the same batch
+            placed = append.place(append.names())
+            adds = [log.add(path, file.stats) for path, file in zip(placed, append.files, strict=True)]
+            return [log.info("WRITE", {"mode": "Append"}), log.transaction(append.batch), *adds]
+
+        with self._locked(name):
+            if delta is not None:
+                delta.update_incremental()  # much quicker than opening it again
+                self._check_features(name, delta)
+            else:
+                delta = self._open(name) if self._has_log(name) else self._create(name)
+            if self._widen(name, delta):
+                delta = self._open(name)
+            try:
+                if not self._commit(name, actions, delta):
+                    append.withdraw()
+                    return 0
+            except BaseException:
+                # A disk that failed after the commit's name was there leaves it standing: look before undoing.
+                if not self.has_batch(name, append.batch):
+                    append.withdraw()
+                raise
+            return append.rows
+
+    def _commit(
+        self,
+        name: str,
+        actions: Callable[[DeltaTable], Sequence[log.Action] | None],
+        delta: DeltaTable | None = None,
+    ) -> bool:
+        """Write the next commit; the table's lock must be held.
+
+        Args:
+            name: the table.
+            actions: what to do, given the table as it is now; asked again after a conflict. ``None`` = nothing.
+            delta: the table as it is now, if it is open already.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        for _ in range(TRIES):
+            delta = delta or self._open(name)
+            wanted = actions(delta)
+            if wanted is None:
+                return False
+            version = int(delta.version()) + 1
+            delta = None
+            try:
+                log.commit(self._log(name), version, wanted)
+            except ConflictError:
+                continue
+            if version % _CHECKPOINT_EVERY == 0:
+                self._checkpoint(name)
+            return True
+        raise BusyError(f"Other tools kept writing table {name} through {TRIES} tries.", "Try again later.")
+
+    def _locked(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return locked(self._path(name) / ".lock", f"table {name}")
+
+    def _log(self, name: str) -> Path:
+        return self._path(name) / "_delta_log"
+
+    def _torn(self, name: str) -> Path | None:
+        found = log.commits(self._log(name)) if self._log(name).is_dir() else []
+        return found[-1] if found and not log.is_whole(found[-1]) else None
 
     def _path(self, name: str) -> Path:
         return self.folder / name
 
     def _has_log(self, name: str) -> bool:
-        log = self._path(name) / "_delta_log"
-        return log.is_dir() and any(log.glob("*.json"))
+        folder = self._log(name)
+        return folder.is_dir() and any(folder.glob("*.json"))
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
-            return DeltaTable(str(self._path(name)), version=version)
+            delta = DeltaTable(str(self._path(name)), version=version)
         except (DeltaError, TableNotFoundError) as error:
             which = f"table {name}" + ("" if version is None else f", version {version}")
             raise StoreError(f"Cannot read {which}: {error}.", "Run: windvane doctor") from error
+        self._check_features(name, delta)
+        return delta
+
+    def _check_features(self, name: str, delta: DeltaTable) -> None:
+        protocol = delta.protocol()
+        log.check_features(name, {*(protocol.reader_features or ()), *(protocol.writer_features or ())})
 
     def _create(self, name: str) -> DeltaTable:
         from deltalake import DeltaTable, Schema
@@ -221,7 +403,7 @@ class Tables:
         self._sync_log(name, new=True)
         return delta
 
-    def _widen(self, name: str, delta: DeltaTable) -> None:
+    def _widen(self, name: str, delta: DeltaTable) -> bool:
         """Tell the Delta schema of columns that ``schema.py`` has gained since the table was made."""
         from deltalake import Schema
 
@@ -231,60 +413,37 @@ class Tables:
         if new := [each for each in wanted if each.name not in known]:
             delta.alter.add_columns(new)
             self._sync_log(name)
+        return bool(new)
 
     def _files(self, delta: DeltaTable) -> list[Path]:
         return [Path(unquote(uri.removeprefix("file://"))) for uri in delta.file_uris()]
 
-    def _last_sequence(self, delta: DeltaTable) -> int:
-        found = (_FILE.search(path.name) for path in self._files(delta))
-        return max((int(match.group(1)) for match in found if match), default=0)
+    def _check_held(self, name: str, version: int) -> None:
+        gone = [path for path in self._files(self._open(name, version)) if not path.exists()]
+        if gone:
+            raise StoreError(
+                f"Version {version} of table {name} is no longer held: {len(gone)} of its files have been vacuumed.",
+                "Use --as-of, which goes by known_at, or a later moment; kept runs keep their versions.",
+            )
 
-    def _write_files(
-        self,
-        table: Table,
-        frames: pl.DataFrame | Iterable[pl.DataFrame],
-        batch: str,
-        sequence: int,
-        written: list[tuple[Path, dict[str, Any]]],
-    ) -> None:
-        """Write one fsynced Parquet file per non-empty frame; note paths and Delta statistics in ``written``."""
-        folder = self._path(table.name)
-        mark = hashlib.blake2b(batch.encode(), digest_size=8).hexdigest()
-        lines = 0
-        for index, raw in enumerate([frames] if isinstance(frames, pl.DataFrame) else frames):
-            if not raw.height:
-                continue
-            frame = _stamped(table, raw, batch, sequence, lines)
-            lines += frame.height
-            flag = "u" if frame.select(table.key).is_unique().all() else "r"
-            path = folder / f"part-{sequence:020d}-{mark}-{index:05d}-{flag}.parquet"
-            written.append((path, _statistics(table, frame)))
-            frame.write_parquet(path, compression="zstd", row_group_size=512_000, statistics=True)
-            sync(path)
-        sync(folder)
+    def _checkpoint(self, name: str) -> None:
+        """Sum up the log, so that opening the table stays quick."""
+        from deltalake.exceptions import DeltaError
 
-    def _commit(self, name: str, delta: DeltaTable, written: list[tuple[Path, dict[str, Any]]], batch: str) -> None:
-        from deltalake import CommitProperties
-        from deltalake.transaction import AddAction, Transaction
-
-        moment = _now() // 1000
-        actions = [
-            AddAction(path.name, path.stat().st_size, {}, moment, True, json.dumps(stats)) for path, stats in written
-        ]
-        properties = CommitProperties(app_transactions=[Transaction(batch, 1)])
-        delta.create_write_transaction(actions, "append", delta.schema(), [], commit_properties=properties)
-        self._sync_log(name)
+        with contextlib.suppress(DeltaError, OSError):  # the commit stands without it; the next one tries again
+            self._open(name).create_checkpoint()
+            self._sync_log(name)
 
     def _sync_log(self, name: str, new: bool = False) -> None:
         """Force the last commit, and a checkpoint that came with it, onto the disk."""
-        log = self._path(name) / "_delta_log"
-        last = max(log.glob("*.json"))
+        folder = self._log(name)
+        last = log.commits(folder)[-1]
         sync(last)
-        for checkpoint in log.glob(f"{last.stem}.checkpoint*"):
+        for checkpoint in folder.glob(f"{last.stem}.checkpoint*"):
             sync(checkpoint)
-            sync(log / "_last_checkpoint")
-        for folder in (log, log.parent, self.folder) if new else (log,):
-            sync(folder)
+            sync(folder / "_last_checkpoint")
+        for each in (folder, folder.parent, self.folder) if new else (folder,):
+            sync(each)
 
 
 def _table(name: str) -> Table:
@@ -294,83 +453,19 @@ def _table(name: str) -> Table:
         raise StoreError(f"There is no table {name}.", f"Tables: {', '.join(TABLES)}.") from None
 
 
-def _now() -> int:
-    return int(CLOCK.now().timestamp() * 1_000_000)
+def scan(files: Sequence[Path], table: Table) -> pl.LazyFrame:
+    """Read data files of a table lazily, in the given order, with their bookkeeping columns."""
+    return pl.scan_parquet(
+        list(files),
+        schema={**table.types, **BOOKKEEPING},
+        missing_columns="insert",
+        extra_columns="ignore",
+        glob=False,
+        hive_partitioning=False,
+    )
 
 
-def _stamped(table: Table, raw: pl.DataFrame, batch: str, sequence: int, lines: int) -> pl.DataFrame:
-    """Give a frame exactly the stored columns and types."""
-    unknown = [name for name in raw.columns if name not in table.types and name not in BOOKKEEPING]
-    if unknown:
-        raise InputError(f"Table {table.name} has no column {unknown[0]}.", "See schema.py.", table=table.name)
-    columns: list[pl.Expr] = []
-    for column in table.columns:
-        if column.name not in raw.columns:
-            if not column.nullable:
-                raise InputError(
-                    f"Table {table.name} needs the column {column.name}.",
-                    "Provide it.",
-                    table=table.name,
-                    column=column.name,
-                )
-            columns.append(pl.lit(None, dtype=column.type).alias(column.name))
-        else:
-            columns.append(pl.col(column.name).cast(column.type))
-    source = pl.col("_source") if "_source" in raw.columns else pl.lit(batch, dtype=pl.String()).alias("_source")
-    if "_line" in raw.columns:
-        line = pl.col("_line").cast(pl.Int64())
-    else:
-        line = pl.int_range(lines + 1, lines + raw.height + 1, dtype=pl.Int64()).alias("_line")
-    frame = raw.select(*columns, pl.lit(sequence, dtype=pl.Int64()).alias("_seq"), source, line)
-    for column in table.columns:
-        if not column.nullable and (gaps := frame[column.name].null_count()):
-            raise InputError(
-                f"Table {table.name}: {gaps} rows without {column.name}, which every row needs.",
-                "Fill it or leave the rows out.",
-                table=table.name,
-                column=column.name,
-            )
-    return frame
-
-
-def _statistics(table: Table, frame: pl.DataFrame) -> dict[str, Any]:
-    """Delta statistics of a file: rows, and the range of every key column."""
-    low = {name: _plain(frame[name].min()) for name in table.key}
-    high = {name: _plain(frame[name].max()) for name in table.key}
-    return {
-        "numRecords": frame.height,
-        "minValues": low,
-        "maxValues": high,
-        "nullCount": {name: frame[name].null_count() for name in table.key},
-    }
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def _keys_cannot_repeat(table: Table, files: list[Path], delta: DeltaTable) -> bool:
-    """Whether no key occurs twice, judged by file names and key ranges alone."""
-    if any(match.group(2) == "r" for path in files if (match := _FILE.search(path.name))):
-        return False
-    if len(files) == 1:
-        return True
-    actions = pl.DataFrame(delta.get_add_actions(flatten=True))
-    for name in table.key:
-        low, high = f"min.{name}", f"max.{name}"
-        if low not in actions.columns or high not in actions.columns:
-            continue
-        ranges = actions.select(low, high).sort(low)
-        if ranges.null_count().sum_horizontal().item():
-            continue
-        if (ranges[high].head(-1) < ranges[low].tail(-1)).all():
-            return True
-    return False
-
-
-def _is_commit(path: Path) -> bool:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return bool(lines) and all(isinstance(json.loads(line), dict) for line in lines if line)
-    except (OSError, ValueError):
-        return False
+def _known(by: date) -> pl.Expr:
+    if isinstance(by, datetime):
+        return pl.col("known_at") <= by
+    return pl.col("known_at") < datetime.combine(by + timedelta(days=1), time.min)

@@ -88,8 +88,7 @@ class Workspace:
         for name in _FOLDERS:
             (folder / name).mkdir(exist_ok=True)
         workspace = cls(folder, config)
-        notes = [f"Set aside a torn commit: {path}." for path in workspace.tables.repair()]
-        workspace.swept = Sweep(notes + workspace.runs.sweep())
+        workspace.swept = Sweep(workspace.tables.repair() + workspace.runs.sweep())
         return workspace
 
     @property
