@@ -63,7 +63,7 @@ def test_frame_is_sorted_and_bounded():
     assert frame.schema == {"date": pl.Date, "name": pl.String, "kind": pl.String}
     assert frame["date"].is_sorted()
     assert frame["date"].is_between(date(2022, 12, 1), date(2023, 2, 1)).all()
-    assert set(frame["kind"]) == {"public", "festival"}
+    assert set(frame["kind"]) == {"public", "festival", "observance"}
     assert frame.is_unique().all()
 
 

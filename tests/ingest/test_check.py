@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from windvane.errors import MappingError
 from windvane.ingest.check import check
-from windvane.ingest.files import LINE
+from windvane.ingest.keys import ROW
 from windvane.ingest.mapping import parse
+from windvane.ingest.read import LINE
 from windvane.schema import RAW
 
 pytestmark = pytest.mark.tiny
@@ -197,7 +198,14 @@ def acceptable(cell):
 def test_every_row_is_accounted_for(rows):
     """Conservation, and an oracle that reads each row singly in plain Python."""
     rule = {"sql": "sku = 'POST'", "reason": "postage"}
-    mapped = block(rules=[rule], order_id="id", line="id", ordered_at={"value": "2024-01-01"}, sku="sku", units="units")
+    mapped = block(
+        rules=[rule],
+        order_id="id",
+        line="id",
+        ordered_at={"value": "2024-01-01"},
+        sku="sku",
+        units={"from": "units", "decimal": "."},
+    )
     kinds = {"id": pl.String, "sku": pl.String, "units": pl.String}
     frame = pl.DataFrame(rows, schema=kinds, orient="row")
     frame = frame.insert_column(0, pl.Series(LINE, range(2, len(rows) + 2), dtype=pl.Int64))
@@ -218,4 +226,4 @@ def test_every_row_is_accounted_for(rows):
     assert total == len(rows)
     assert set(checked.bad["line"]) | set(checked.good[LINE]) <= set(frame[LINE])
     types = RAW["orders"].types
-    assert all(checked.good.schema[name] == types[name] for name in checked.good.columns if name != LINE)
+    assert all(checked.good.schema[name] == types[name] for name in checked.good.columns if name not in (LINE, ROW))

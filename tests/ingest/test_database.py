@@ -113,3 +113,36 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         database.from_environment("SHOP_DB")
     monkeypatch.setenv("SHOP_DB", " mysql://h/x ")
     assert database.from_environment("SHOP_DB") == "mysql://h/x"
+
+
+def test_a_mapping_reads_what_is_new_since_the_last_time(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the environment variable to the table, twice, with a new row in between."""
+    from windvane.ingest import ingest
+    from windvane.ingest.sources import resolve
+    from windvane.store import Workspace
+
+    execute(address, "CREATE TABLE fresh (id INT, bought_at TIMESTAMP, sku VARCHAR(20), pieces INT);")
+    execute(address, "INSERT INTO fresh VALUES (1, '2024-03-01 10:00:00', 'a', 2), (2, '2024-03-02 10:00:00', 'b', 1);")
+    (tmp_path / "m.toml").write_text(
+        '[orders]\nselect = "SELECT * FROM fresh WHERE bought_at > {since}"\ncursor = "bought_at"\n'
+        '[orders.columns]\norder_id = "id"\nordered_at = "bought_at"\nsku = "sku"\nunits = "pieces"\n'
+    )
+    monkeypatch.setenv("WINDVANE_DATABASE", address)
+    workspace = Workspace.create(tmp_path / "shop")
+    ((mapping, sources),) = resolve([], str(tmp_path / "m.toml"), None)
+    accepted = [ingest(workspace, mapping, sources).files[0].accepted for _ in range(2)]
+    execute(address, "INSERT INTO fresh VALUES (3, '2024-03-03 10:00:00', 'a', 5);")
+    report = ingest(workspace, mapping, sources).files[0]
+    assert (accepted, report.accepted) == ([2, 0], 1)
+    assert "@" not in report.file
+    assert workspace.tables.read("orders").collect().select("order_id", "units").rows() == [
+        ("1", 2.0),
+        ("2", 1.0),
+        ("3", 5.0),
+    ]
+    assert not list((workspace.folder / "staging").iterdir())
+    monkeypatch.delenv("WINDVANE_DATABASE")
+    with pytest.raises(ConfigError, match="WINDVANE_DATABASE is not set"):
+        ingest(workspace, mapping, sources)

@@ -1,12 +1,14 @@
 """Files into tables: counts, idempotence, refusal, pseudonyms."""
 
+import json
+
 import polars as pl
 import pytest
 
 from windvane.engine import Progress, Task
 from windvane.errors import ExtraMissingError, InputError, MappingError
 from windvane.ingest import ingest
-from windvane.ingest.mapping import load, parse
+from windvane.ingest.mapping import load, load_block, parse
 from windvane.ingest.privacy import pseudonym, pseudonyms
 from windvane.ingest.sources import packaged, resolve
 from windvane.store import Workspace
@@ -224,3 +226,119 @@ def test_workspace_survives_an_unreadable_mapping(shop):
     with pytest.raises(MappingError):
         load(folder / "none.toml")
     assert workspace.tables.versions() == {}
+
+
+def test_members_of_archives_and_packed_files(shop):
+    import gzip
+    import zipfile
+
+    workspace, folder = shop
+    with zipfile.ZipFile(folder / "sales-old.zip", "w") as archive:
+        archive.writestr("2023/sales-2.csv", SALES.replace("\n1,", "\n11,").replace("2024", "2023"))
+        archive.writestr("2023/readme.md", "nothing to read")
+    (folder / "sales-3.csv.gz").write_bytes(gzip.compress(SALES.replace("\n3,", "\n33,").encode()))
+    mapping = {"orders": {**MAPPING["orders"], "file": "sales-*"}}
+    report = ingest(workspace, parse(mapping, "mine"), folder)
+    assert {file.file for file in report.files} == {"sales-1.csv", "sales-old.zip/2023/sales-2.csv", "sales-3.csv.gz"}
+    assert workspace.tables.read("orders").collect()["order_id"].unique().sort().to_list() == [
+        "1",
+        "11",
+        "2",
+        "3",
+        "33",
+    ]
+    assert all(file.already for file in ingest(workspace, parse(mapping, "mine"), folder).files)
+
+
+def test_files_known_by_their_columns(shop):
+    workspace, folder = shop
+    signed = {"orders": {**MAPPING["orders"], "file": "*", "signature": ["nr", "qty"]}}
+    (folder / "notes.txt").write_text("nothing,of,use\n")
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    report = ingest(workspace, parse(signed, "mine"), folder)
+    assert [file.file for file in report.files] == ["sales-1.csv"]
+    with pytest.raises(MappingError, match=r"no block for items\.csv"):
+        ingest(workspace, parse(signed, "mine"), [folder / "sales-1.csv", folder / "items.csv"])
+    with pytest.raises(InputError, match="recognises none of the files") as raised:
+        ingest(workspace, parse(signed, "mine"), [folder / "items.csv"])
+    assert "nr, qty" in raised.value.remedy
+
+
+def test_sums_over_rows_see_the_whole_file(shop, monkeypatch):
+    workspace, folder = shop
+    monkeypatch.setattr("windvane.ingest.read.delimited.BLOCK", 32)
+    rows = "".join(f"2024-01-0{1 + i % 2},a,{i}\n" for i in range(20))
+    (folder / "stock.csv").write_text("day,art,n\n" + rows)
+    total = {"sql": "SUM(CAST(n AS DOUBLE)) OVER (PARTITION BY day)"}
+    mapping = {"stock": {"file": "stock.csv", "columns": {"sku": "art", "date": "day", "on_hand": total}}}
+    report = ingest(workspace, parse(mapping, "mine"), folder).files[0]
+    assert (report.accepted, report.repeated) == (2, 18)
+    assert workspace.tables.read("stock").collect()["on_hand"].sort().to_list() == [90.0, 100.0]
+
+
+def test_descriptions_that_say_nothing_new_are_not_stored_again(shop):
+    workspace, folder = shop
+    ingest(workspace, parse(MAPPING, "mine"), folder)
+    (folder / "items.csv").write_text("art,name\na,Apple\nb,Peach\nc,Cherry\n")
+    report = ingest(workspace, parse(MAPPING, "mine"), folder).files[1]
+    assert (report.accepted, report.unchanged) == (2, 1)
+    assert workspace.tables.history("products").collect().height == 4
+    assert workspace.tables.read("products").sort("sku").collect()["title"].to_list() == ["Apple", "Peach", "Cherry"]
+
+
+def test_descriptions_may_go_back_to_what_they_were(shop):
+    workspace, folder = shop
+    only = parse({"products": MAPPING["products"]}, "mine")
+    old, new = "art,name\na,Apple\n", "art,name\na,Peach\n"
+    for text in (old, new, old):
+        (folder / "items.csv").write_text(text)
+        assert ingest(workspace, only, folder).files[0].accepted == 1
+    assert workspace.tables.read("products").collect()["title"].to_list() == ["Apple"]
+    versions = workspace.tables.versions()
+    assert ingest(workspace, only, folder).files[0].already
+    assert workspace.tables.versions() == versions
+
+
+def test_a_file_without_rows_is_taken_and_checked(shop):
+    workspace, folder = shop
+    (folder / "sales-1.csv").write_text("nr,day,art,qty,who\n")
+    assert ingest(workspace, parse(MAPPING, "mine"), folder).files[0].read == 0
+    (folder / "sales-1.csv").write_text("nr,day,art,number,who\n")
+    with pytest.raises(MappingError, match="column 'qty' is not in the file"):
+        ingest(workspace, parse(MAPPING, "mine"), folder)
+
+
+def test_the_block_of_quarantined_rows_is_kept(shop):
+    workspace, folder = shop
+    mapping = parse(MAPPING, "mine")
+    ingest(workspace, mapping, folder)
+    (held,) = workspace.tables.read("quarantine").collect().to_dicts()
+    kept = workspace.folder / "mappings" / f"{held['block']}.json"
+    assert load_block(json.loads(kept.read_text(encoding="utf-8"))).columns == mapping.blocks[0].columns
+
+
+def test_leftovers_of_dead_processes_are_cleared(shop):
+    workspace, folder = shop
+    dead = workspace.folder / "staging" / "dead"
+    dead.mkdir(parents=True)
+    (dead / "lock").touch()
+    (dead / "keys-0000.pairs").write_bytes(b"x" * 16)
+    ingest(workspace, parse(MAPPING, "mine"), folder)
+    assert list((workspace.folder / "staging").iterdir()) == []
+
+
+def test_a_corrected_row_is_read_like_its_file(shop):
+    """A single row does not say whether 05/03 is in March or in May; its file did."""
+    from windvane.ingest import correct
+    from windvane.ingest.correct import Choice
+    from windvane.ingest.retry import retry
+
+    workspace, folder = shop
+    days = "".join(f"{i},{1 + i:02d}/03/2024,a,1\n" for i in range(25))
+    (folder / "sales-1.csv").write_text("nr,day,art,qty\n" + days + '99,05/03/2024,a,x\n98,06/03/2024,a,"1,5"\n')
+    columns = {"order_id": "nr", "ordered_at": "day", "sku": "art", "units": "qty"}
+    ingest(workspace, parse({"orders": {"file": "sales-1.csv", "columns": columns}}, "mine"), folder)
+    correct.set_cell(workspace, Choice(), "qty", "2,5")
+    assert [each.accepted for each in retry(workspace, Choice())] == [1]
+    (row,) = workspace.tables.read("orders").filter(pl.col("order_id") == "99").collect().to_dicts()
+    assert (row["units"], row["ordered_at"].month, row["ordered_at"].day) == (2.5, 3, 5)

@@ -17,7 +17,7 @@ import typer
 from windvane.errors import ConfigError, WindvaneError
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     import polars as pl
     from rich.console import Console
@@ -139,6 +139,22 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"--as-of {text!r} is not a day.", "Write it as 2026-11-22.") from None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a moment that was typed after ``--recorded-by``; without a time zone it is in local time.
+
+    Raises:
+        ConfigError: it is not a moment.
+    """
+    from datetime import datetime
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise ConfigError(f"--recorded-by {text!r} is not a moment.", "Write it as 2026-11-22T08:00.") from None
 
 
 def _cell(value: object) -> str:

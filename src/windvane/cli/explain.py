@@ -18,16 +18,28 @@ if TYPE_CHECKING:
 def explain(
     sku: Annotated[str, typer.Argument(help="Product.")],
     location: Annotated[str | None, typer.Option("--location", "-l", help="Where, if sold at several.")] = None,
+    cleaning: Annotated[
+        bool, typer.Option("--cleaning", help="Every change that cleaning made to its sales, and why.")
+    ] = False,
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
     """Say why a product's forecast, trend and reorder line are what they are."""
     from dataclasses import asdict
 
-    from windvane.outlook.story import tell
+    from windvane.outlook.story import changes, tell
 
     opened = workspace_at(workspace)
     latest = opened.runs.latest()
+    if cleaning:
+        rows = changes(latest, sku, location)
+        if as_json:
+            emit({"run": latest.id, "sku": sku, "cleaning": rows.drop("sku").to_dicts()})
+        elif rows.height:
+            show_frame(rows.drop("sku"), f"Changes to the sales of {sku}: {rows.height:,}")
+        else:
+            say(f"Cleaning changed nothing in the sales of {sku}.")
+        return
     pinned, as_of = latest.manifest["versions"], day(latest.manifest["as_of"])
     story = tell(latest, lambda name: opened.tables.read(name, pinned.get(name), as_of), sku, location)
     if as_json:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 @app.command()
 def ingest(
-    sources: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files, or one folder.")] = None,
+    sources: Annotated[list[Path] | None, typer.Argument(help="Files, archives, or one folder.")] = None,
     mapping: Annotated[str | None, typer.Option("--mapping", "-m", help="Shipped mapping, or a TOML file.")] = None,
     table: Annotated[str | None, typer.Option("--table", "-t", help="Table, if columns carry our names.")] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Take files whose columns mean something else than before.")
+    ] = False,
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +30,8 @@ def ingest(
 
     opened = workspace_at(workspace)
     reports = [
-        run_ingest(opened, found, paths, progress(as_json)) for found, paths in resolve(sources or [], mapping, table)
+        run_ingest(opened, found, paths, progress(as_json), accept_changes)
+        for found, paths in resolve(sources or [], mapping, table)
     ]
     if as_json:
         emit({"reports": [report.as_dict() for report in reports]})
@@ -41,7 +45,8 @@ def _show_ingest(reports: list[IngestReport]) -> None:
 
     every = [file for report in reports for file in report.files]
     names = ["read", "accepted"]
-    names += [n for n in ("set_aside", "refused", "repeated", "superseded") if any(getattr(f, n) for f in every)]
+    less_common = ("left_out", "set_aside", "refused", "repeated", "superseded", "unchanged")
+    names += [name for name in less_common if any(getattr(file, name) for file in every)]
     table = Table(title="Ingested", title_justify="left")
     table.add_column("table")
     table.add_column("file", overflow="fold")
@@ -52,6 +57,9 @@ def _show_ingest(reports: list[IngestReport]) -> None:
         table.add_row(file.table, escape(file.file) + note, *(f"{getattr(file, name):,}" for name in names))
     console().print(table)
     _show_reasons(reports)
+    for file in every:
+        for note in file.notes:
+            say(f"Note: {escape(file.file)}: {escape(note)}")
     for report in reports:
         budget = report.budget
         say(f"{report.mapping}: {budget.rows:,} rows, {budget.seconds:.1f} s, peak {budget.peak_mb:,.0f} MB")

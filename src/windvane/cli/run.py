@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windvane.cli.app import AsJson, Folder, app, day, emit, progress, say, workspace_at
+from windvane.cli.app import AsJson, Folder, app, day, emit, moment, progress, say, workspace_at
 
 if TYPE_CHECKING:
     from windvane.store import Run
@@ -18,17 +18,26 @@ def run(
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="See only what was known at the end of this day.")
     ] = None,
+    recorded_by: Annotated[
+        str | None,
+        typer.Option("--recorded-by", help="Read the tables as they stood at this moment, e.g. 2026-11-22T08:00."),
+    ] = None,
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Clean, backtest, forecast, decide; publish the results as a whole."""
+    """Clean, backtest, forecast, decide; publish the results as a whole, and write them as report.html."""
     from windvane.pipeline import run as run_pipeline
+    from windvane.report import write
 
-    published = run_pipeline(workspace_at(workspace), day(as_of), progress(as_json))
+    opened = workspace_at(workspace)
+    published = run_pipeline(opened, day(as_of), progress(as_json), moment(recorded_by))
+    page = write(published, opened.folder / "report.html")
     if as_json:
-        emit({"run": published.id, "tables": published.tables, "stages": published.manifest["stages"]})
+        told = {"run": published.id, "tables": published.tables, "stages": published.manifest["stages"]}
+        emit({**told, "report": str(page)})
     else:
         _show_run(published)
+        say(f"[green]✓[/] {page}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from windvane.errors import ExtraMissingError, InputError
-from windvane.ingest import files, mapping
+from windvane.ingest import mapping, read
 from windvane.ingest.mapping import Mapping
 from windvane.schema import RAW
 
@@ -36,7 +36,9 @@ def resolve(given: Sequence[Path], name: str | None, table: str | None) -> list[
         raise InputError(f"{folders[0]} is a folder, and more is given.", "Give one folder, or files.")
     if name is not None:
         if not given:
-            return [(mapping.load(name), packaged(name))]
+            found = mapping.load(name)
+            asks = all(block.select is not None or block.rows for block in found.blocks)
+            return [(found, [] if asks else packaged(name))]
         return [(mapping.load(name), folders[0] if folders else list(given))]
     if table is None:
         raise InputError(
@@ -46,10 +48,12 @@ def resolve(given: Sequence[Path], name: str | None, table: str | None) -> list[
         )
     if table not in RAW:
         raise InputError(f"There is no table {table}.", f"Tables: {', '.join(RAW)}.")
-    paths = files.tables_in(folders[0]) if folders else [files.known(path) for path in given]
-    if not paths:
-        raise InputError("There is no file to read.", "Give CSV or Parquet files, or a folder of them.")
-    return [(mapping.identity(RAW[table], files.header(p), glob.escape(p.name)), [p]) for p in paths]
+    items = read.items(folders or given)
+    if not items:
+        raise InputError(
+            "There is no file to read.", "Give CSV, Excel, JSON lines or Parquet files, or a folder of them."
+        )
+    return [(mapping.identity(RAW[table], read.header(item), glob.escape(item.name)), [item.path]) for item in items]
 
 
 def packaged(name: str) -> Path:

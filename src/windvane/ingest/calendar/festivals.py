@@ -152,11 +152,19 @@ FESTIVALS: tuple[Festival, ...] = (
 )  # fmt: skip
 """Every festival that is known without being told."""
 
+GREAT = frozenset(
+    {"元宵节", "端午节", "七夕", "中秋节", "重阳节", "除夕", "春节", "情人节", "618", "双11", "双12", "圣诞节"}
+    | {"Valentine's Day", "Halloween", "Black Friday", "Cyber Monday", "Christmas Eve", "New Year's Eve"}
+)
+"""Festivals that models are told by name. A longer list made forecasts worse: each name is met once or twice in the
+history of a young shop, and what was learned of it then is mostly chance."""
 
-def festivals(country: str, year: int) -> list[tuple[date, str]]:
-    """Peaks of the festivals of a country in a year, lunar ones included: day and name."""
+
+def festivals(country: str, year: int) -> list[tuple[date, str, bool]]:
+    """Peaks of the festivals of a country in a year, lunar ones included: day, name, and whether it is a great one."""
     found = [(day, each.name) for each in FESTIVALS if (day := each.held_in(country, year)) is not None]
-    return [*found, *(lunar.festivals(year) if country in _LUNAR_TOO else ())]
+    found += lunar.festivals(year) if country in _LUNAR_TOO else ()
+    return [(day, name, name in GREAT) for day, name in found]
 
 
 def phases_between(country: str, start: date, end: date) -> pl.DataFrame:

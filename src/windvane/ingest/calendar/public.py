@@ -34,7 +34,8 @@ def holidays_between(country: str, subdivision: str, start: date, end: date) -> 
         end: last day.
 
     Returns:
-        Columns ``date``, ``name``, ``kind`` ('public' or 'festival'), sorted; a day may occur more than once.
+        Columns ``date``, ``name``, ``kind``, sorted; a day may occur more than once. Kind is 'public', 'festival',
+        or 'observance' for days that move the demand of few shops.
 
     Raises:
         ConfigError: the country or subdivision is unknown.
@@ -43,7 +44,7 @@ def holidays_between(country: str, subdivision: str, start: date, end: date) -> 
     public = _public(country, subdivision, years)
     rows = [(day, name, "public") for day, names in public.items() for name in str(names).split("; ")]
     for year in years:
-        rows += [(day, name, "festival") for day, name in festivals(country, year)]
+        rows += [(day, name, "festival" if great else "observance") for day, name, great in festivals(country, year)]
     frame = pl.DataFrame(rows, schema=COLUMNS, orient="row").unique()
     return frame.filter(pl.col("date").is_between(start, end)).sort("date", "kind", "name")
 
