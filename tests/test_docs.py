@@ -129,7 +129,7 @@ def test_commands_exist(page):
         elif words[0] == "windvane":
             verbs()[words[1]].make_context(words[1], words[2:])
         else:
-            assert words[0] in ("cd", "source", "python", ".venv/bin/pip"), words
+            assert words[0] in ("cd", "source", "export", "python", ".venv/bin/pip"), words
 
 
 @tiny

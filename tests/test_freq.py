@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windvane.errors import ConfigError, InputError
-from windvane.freq import Freq, infer
+from windvane.freq import Freq, infer, shifted
 
 pytestmark = pytest.mark.tiny
 
@@ -75,3 +75,19 @@ def test_dates_off_the_calendar_are_named(unit, dates, row, says):
 def test_an_unknown_frequency_is_refused():
     with pytest.raises(ConfigError, match="'2d' is not a frequency"):
         infer("2d", pl.Series([date(2024, 1, 1)]), "d")
+
+
+@pytest.mark.parametrize(
+    ("freq", "start", "last", "later"),
+    [
+        (Freq("1h"), datetime(2024, 2, 29, 23), date(2024, 2, 29), datetime(2024, 3, 1, 2)),
+        (Freq("1d"), date(2024, 2, 28), date(2024, 2, 28), date(2024, 3, 2)),
+        (Freq("1w", 6), date(2024, 2, 28), date(2024, 3, 5), date(2024, 3, 20)),
+        (Freq("1mo"), date(2024, 2, 1), date(2024, 2, 29), date(2024, 5, 1)),
+        (Freq("1mo", 1), date(2024, 2, 29), date(2024, 2, 29), date(2024, 5, 31)),
+    ],
+)
+def test_the_end_of_a_period_and_the_ones_after_it(freq, start, last, later):
+    assert freq.last_day(start) == last
+    assert shifted(freq.unit, start, 3) == later
+    assert shifted(freq.unit, later, -3) == start

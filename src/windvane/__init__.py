@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     export_table = _report.export
     write_report = _report.write
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "Config": ("windvane.config", "Config"),

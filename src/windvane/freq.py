@@ -7,7 +7,7 @@ is a date written out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -63,6 +63,14 @@ class Freq:
         days = values if self.unit == "1d" else values * 7 + self.anchor
         return pl.Series("date", days.astype(np.int32)).cast(pl.Date)
 
+    def last_day(self, start: date | datetime) -> date:
+        """Last day of the period that one date stands for; the day itself for an hour."""
+        if self.unit == "1h":
+            return start.date() if isinstance(start, datetime) else start
+        if self.unit == "1mo" and self.anchor:
+            return start
+        return self.date(self.number(start) + 1) - timedelta(days=1)
+
     def number(self, moment: date | datetime) -> int:
         """Period number of one date."""
         return int(self.numbers(pl.Series([moment]))[0])
@@ -71,6 +79,20 @@ class Freq:
         """Date of one period number."""
         value: date = self.dates(np.array([number]))[0]
         return value
+
+
+def shifted(unit: str, start: date, periods: int) -> date:
+    """Start of the period so many after the one that starts at ``start``; a month's last day stays one.
+
+    Args:
+        unit: "1h", "1d", "1w" or "1mo".
+        start: start of a period; a datetime for hours.
+        periods: how many later; negative = before.
+    """
+    if unit == "1mo":
+        freq = Freq("1mo", 0 if start.day == 1 else 1)
+        return freq.date(freq.number(start) + periods)
+    return start + periods * (timedelta(hours=1) if unit == "1h" else timedelta(days=int(_DAYS[unit])))
 
 
 def infer(unit: str, dates: pl.Series, column: str) -> Freq:

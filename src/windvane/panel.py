@@ -62,13 +62,47 @@ class Known:
         return out
 
 
+NEVER = int(np.iinfo(np.int32).max)
+"""Moment of something that never becomes known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stockouts:
+    """Cells whose sales say nothing about demand, because the shelf was empty.
+
+    Attributes:
+        since: int32 [series, time], the time index from whose end on a cell was known to be out of stock; NEVER = it
+            was in stock, as far as is known.
+        sold: float32 [series, time], what was sold, those cells included.
+    """
+
+    since: np.ndarray
+    sold: np.ndarray
+
+    def sales(self, origin: int) -> np.ndarray:
+        """Sales up to column ``origin`` as they stood at its end: NaN where known by then to be out of stock."""
+        keep = slice(0, origin + 1)
+        empty = self.since[:, keep] <= origin
+        return np.where(empty, np.float32(np.nan), self.sold[:, keep])
+
+    def take(self, rows: np.ndarray) -> Stockouts:
+        """Those of some series, by row number."""
+        return Stockouts(np.ascontiguousarray(self.since[rows]), np.ascontiguousarray(self.sold[rows]))
+
+    def between(self, start: int, stop: int) -> Stockouts:
+        """Those of the columns from ``start`` up to but without ``stop``, counted anew from 0."""
+        since = self.since[:, start:stop]
+        moved = np.where(since == NEVER, NEVER, since - start).astype(np.int32)
+        return Stockouts(moved, np.ascontiguousarray(self.sold[:, start:stop]))
+
+
 @dataclass(frozen=True, eq=False)
 class Panel:
     """Demand of many series on one calendar.
 
     Attributes:
         keys: key columns, one row per series, in the types they came in.
-        sales: float32 [series, time], C-contiguous; NaN = unknown.
+        sales: float32 [series, time], C-contiguous; NaN = unknown, which includes cells known to be out of stock.
         dates: Date (Datetime if hourly) [time].
         freq: the calendar.
         known: covariates known in advance, by name.
@@ -79,6 +113,7 @@ class Panel:
         hierarchy: names of static or key columns that group the series.
         counts: whether all sales are whole numbers.
         levels: texts behind the codes of known covariates that came as text.
+        stockouts: which cells were out of stock, and since when that has been known; None = no cell was.
     """
 
     keys: pl.DataFrame
@@ -93,6 +128,7 @@ class Panel:
     hierarchy: tuple[str, ...] = ()
     counts: bool = True
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stockouts: Stockouts | None = None
 
     def __post_init__(self) -> None:
         if self.state.shape != self.sales.shape:
@@ -134,7 +170,8 @@ class Panel:
     def as_of(self, cutoff: Date) -> Panel:
         """The panel as it stood at the end of ``cutoff``.
 
-        Known covariates keep their later values; whoever reads them goes through :meth:`Known.at`, which hides
+        A stock-out that was recognised only later counts as sales as they were. Known covariates keep their later
+        values; whoever reads them goes through :meth:`Known.at`, which hides
         what was not known yet.
 
         Raises:
@@ -146,10 +183,11 @@ class Panel:
                 f"cutoff {cutoff} is not a period of this panel ({self.dates[0]} .. {self.cutoff}).",
                 "Choose one of panel.dates.",
             )
-        sales = np.ascontiguousarray(self.sales[:, :keep])
+        told = self.stockouts
         return replace(
             self,
-            sales=sales,
+            sales=np.ascontiguousarray(self.sales[:, :keep] if told is None else told.sales(keep - 1)),
+            stockouts=None if told is None else told.between(0, keep),
             dates=self.dates[:keep],
             past={n: np.ascontiguousarray(a[:, :keep]) for n, a in self.past.items()},
             in_stock=None if self.in_stock is None else np.ascontiguousarray(self.in_stock[:, :keep]),
@@ -157,12 +195,31 @@ class Panel:
             state=np.ascontiguousarray(np.minimum(self.state[:, :keep], ACTIVE)),
         )
 
+    def with_stockouts(self, since: np.ndarray) -> Panel:
+        """The panel with some cells out of stock, whose sales count as unknown from the moment that was known.
+
+        Args:
+            since: see :class:`Stockouts`.
+        """
+        if not (since != NEVER).any():
+            return self
+        told = Stockouts(np.ascontiguousarray(since, dtype=np.int32), self.sales)
+        return replace(self, sales=told.sales(self.shape[1] - 1), stockouts=told)
+
+    def revised_after(self, origin: int) -> bool:
+        """Whether sales up to column ``origin`` turned out later to be those of an empty shelf."""
+        if self.stockouts is None:
+            return False
+        since = self.stockouts.since[:, : origin + 1]
+        return bool(((since > origin) & (since != NEVER)).any())
+
     def take(self, rows: np.ndarray) -> Panel:
         """The panel of some series, by row number, in the order given."""
         return replace(
             self,
             keys=self.keys[rows],
             sales=np.ascontiguousarray(self.sales[rows]),
+            stockouts=None if self.stockouts is None else self.stockouts.take(rows),
             known={
                 n: Known(k.values[rows], None if k.since is None else k.since[rows], k.policy)
                 for n, k in self.known.items()
@@ -192,6 +249,7 @@ class Panel:
         return replace(
             self,
             sales=np.ascontiguousarray(self.sales[:, start:]),
+            stockouts=None if self.stockouts is None else self.stockouts.between(start, self.shape[1]),
             dates=self.dates[start:],
             known={
                 n: Known(

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -107,7 +108,7 @@ def forecast(work: Work) -> int:
         panel.keys.with_columns(pl.Series("segment", produced.segment), pl.Series("model", produced.model)),
     )
     work.run.write("totals", totals(panel, produced.forecast, work.run.config.forecast.paths))
-    work.run.write("trends", trends(panel, produced.forecast, work.cleaned.revenue))
+    work.run.write("trends", trends(work.cleaned.wanted, produced.forecast, work.cleaned.revenue))
     for name, fitted in produced.fitted.items():
         fitted.save(work.run.folder / "models" / name)
     return frame.height
@@ -119,7 +120,7 @@ def decide(work: Work) -> int:
 
     config = work.run.config
     plan = propose(
-        work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language, work.run.as_of
+        work.produced.forecast, work.cleaned.wanted, work.run.read, config, config.shop.language, work.run.as_of
     )
     work.run.write("reorder", plan)
     return plan.height
@@ -151,13 +152,19 @@ STAGES: Mapping[str, Callable[[Work], int]] = {
 """Stages of a run in running order; each returns the rows it wrote."""
 
 
-def run(workspace: Workspace, as_of: Date | None = None, progress: Progress = SILENT) -> Run:
+def run(
+    workspace: Workspace,
+    as_of: Date | None = None,
+    progress: Progress = SILENT,
+    recorded_by: datetime | None = None,
+) -> Run:
     """Pass all stages and publish.
 
     Args:
         workspace: the shop.
         as_of: see only what was known at the end of this day.
         progress: told of what is going on.
+        recorded_by: read the tables as they stood at this moment, whatever was ingested later.
 
     Returns:
         The published run.
@@ -170,7 +177,7 @@ def run(workspace: Workspace, as_of: Date | None = None, progress: Progress = SI
         >>> published = run(Workspace.open("shop"))  # doctest: +SKIP
         >>> published.read("reorder")  # doctest: +SKIP
     """
-    with workspace.runs.start(as_of) as writer:
+    with workspace.runs.start(as_of, recorded_by) as writer:
         work = Work(workspace, writer, progress)
         with progress.task("run", len(STAGES)) as task:
             for name, stage in STAGES.items():

@@ -27,7 +27,7 @@ def shop(rng):
     ]
     days = range(0, 100, 9)
     return {
-        "orders": orders,
+        "orders": orders + odd_orders(rng),
         "products": [
             {"sku": s, "title": s, "category": "x > y", "unit_cost": 1.0, "known_at": moment(CUT + i - 1)}
             for i, s in enumerate("abc")
@@ -58,6 +58,35 @@ def shop(rng):
             for d in range(100)
         ],
     }
+
+
+def odd_orders(rng):
+    """Copies, presales, fakes, bulk orders and returns, some of them told late."""
+    out = []
+    for d in range(5, 100, 5):
+        sku, place = "abc"[d % 3], "ns"[d % 2]
+        basket = [
+            order(d, 1.0, s, 13, location="n", order_id=f"twin{d}", line=i, customer="twin")
+            for i, s in enumerate("abc")
+        ]
+        out += basket + [{**line, "line": line["line"] + 3} for line in basket]
+        again = moment(d, 13 + 0.01)
+        out += [{**line, "order_id": f"again{d}", "ordered_at": again, "known_at": again} for line in basket]
+        for i, kind in enumerate(("presale deposit", "sale")):
+            more = {"order_id": f"pre{d}", "line": i, "kind": kind, "customer": "early", "location": place}
+            if kind == "presale deposit" or d % 2:
+                out.append(order(d + 9 * i, 2.0, sku, 10, **more))
+        if d % 15 == 0:
+            out += [
+                order(d, 1.0, sku, 2 + i / 60, location=place, order_id=f"fake{d}-{i}", customer=f"new{d}-{i}")
+                for i in range(60)
+            ]
+            out.append(order(d, 500.0, sku, 15, location=place, order_id=f"bulk{d}", customer=f"firm{d}"))
+        late = int(rng.integers(0, 9))
+        named = f"twin{d}" if d % 2 else None
+        more = {"kind": "return", "order_id": f"back{d}", "return_of": named, "customer": "twin", "location": "n"}
+        out.append(order(d + 1, -1.0, "a", 9, known_at=moment(d + 1 + late, 9), **more))
+    return [row for row in out if row["ordered_at"] < moment(100)]
 
 
 def later(name, rows, rng):
@@ -100,13 +129,19 @@ def same(one, two):
     assert_frame_equal(one.panel.static, two.panel.static)
 
 
-@pytest.mark.parametrize("freq", ["1d", "1w"])
-def test_nothing_known_later_changes_the_panel(freq):
+STRICT = {"fakes": "drop", "bulk": "cap", "returns": "sale_date", "presale_days": 6}
+RULES = {"duplicate order", "presale", "suspected fake", "bulk order", "return to sale date"}
+
+
+@pytest.mark.parametrize("settings", [{}, STRICT], ids=["default", "strict"])
+@pytest.mark.parametrize("freq", ["1h", "1d", "1w", "1mo"])
+def test_nothing_known_later_changes_the_panel(freq, settings):
     rng = np.random.default_rng(8)
     tables = shop(rng)
-    config = parse({"clean": {"freq": freq}})
+    config = parse({"clean": {"freq": freq, **settings}})
     before = build(reader(tables), config, day(CUT), 14)
-    assert before.closed == day(CUT)
+    assert before.closed == (day(58) if freq == "1mo" else day(CUT))
+    assert set(before.cleaning["rule"]) >= (RULES if settings else RULES - {"return to sale date"})
     changed = {name: later(name, rows, rng) for name, rows in tables.items()}
     same(before, build(lambda name: changed.get(name, schema.RAW[name].empty()).lazy(), config, day(CUT), 14))
     # The change is not idle: seen a few days later it does matter.
@@ -116,11 +151,17 @@ def test_nothing_known_later_changes_the_panel(freq):
         same(now, then)
 
 
-def test_an_earlier_view_is_the_start_of_a_later_one():
+@pytest.mark.parametrize("settings", [{}, {"fakes": "drop", "bulk": "cap"}], ids=["default", "strict"])
+def test_an_earlier_view_is_the_start_of_a_later_one(settings):
     tables = shop(np.random.default_rng(9))
-    early = build(reader(tables), parse({}), day(CUT), 14).panel
-    late = build(reader(tables), parse({}), day(CUT + 20), 14).panel
-    np.testing.assert_array_equal(early.sales, late.sales[:, : CUT + 1])
+    # Lines told late and deposits paid later change the past, and rightly so.
+    tables["orders"] = [row for row in tables["orders"] if row["order_id"][:3] not in ("bac", "pre")]
+    config = parse({"clean": settings})
+    # What a product is counts for its whole past, whenever it became known.
+    tables["products"] = [row | {"known_at": moment(0)} for row in tables["products"]]
+    early = build(reader(tables), config, day(CUT), 14).panel
+    late = build(reader(tables), config, day(CUT + 20), 14).panel
+    np.testing.assert_array_equal(early.sales, late.as_of(early.cutoff).sales)
     steps = np.arange(1, 15)
     for name in ("price", "promo_mailer", "signal_plan"):
         np.testing.assert_array_equal(early.known[name].at(40, steps), late.known[name].at(40, steps), err_msg=name)

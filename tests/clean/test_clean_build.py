@@ -70,10 +70,10 @@ def test_a_return_before_the_first_sale_is_told_and_left_out():
 
 
 def test_other_kinds_are_no_demand_and_reported():
-    more = [order(0, 9, kind=kind) for kind in ("presale deposit", "gift", "suspected fake")]
+    more = [order(0, 9, kind=kind) for kind in ("gift", "suspected fake")]
     result = cleaned({"orders": [order(0, 1), *more]})
     assert result.panel.sales[0].tolist() == [1]
-    assert {"not_demand_gift", "not_demand_presale_deposit", "not_demand_suspected_fake"} <= checks(result)
+    assert {"not_demand_gift", "not_demand_suspected_fake"} <= checks(result)
 
 
 def test_the_last_day_is_open_if_its_orders_stop_early():
@@ -183,7 +183,7 @@ def test_no_orders_is_an_error_that_names_the_table():
     with pytest.raises(InputError, match="orders") as error:
         cleaned({})
     assert error.value.table == "orders"
-    with pytest.raises(InputError, match="less than one closed period"):
+    with pytest.raises(InputError, match="less than one closed week"):
         cleaned({"orders": [order(0, 1)]}, {"freq": "1w"})
 
 

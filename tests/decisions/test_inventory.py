@@ -11,7 +11,7 @@ import pytest
 from windvane import schema
 from windvane.config import parse
 from windvane.decisions import economics, propose
-from windvane.decisions.inventory import order_quantity
+from windvane.decisions.inventory import demand_by, order_quantity
 from windvane.forecasts import Forecast
 from windvane.freq import Freq
 from windvane.panel import ENDED, Panel
@@ -201,3 +201,30 @@ def test_weekly_periods_round_the_lead_time_up():
 )
 def test_orders_are_rounded_to_what_can_be_had(gap, pack, moq, capacity, order):
     assert order_quantity(gap, pack, moq, capacity) == pytest.approx(order)
+
+
+def test_a_part_of_a_month_brings_its_share_of_mean_and_of_variance():
+    rng = np.random.default_rng(4)
+    months = rng.gamma(20, 5, (1, 20_000, 3))
+    reach = np.concatenate([np.zeros((1, 20_000, 1)), months.cumsum(axis=2)], axis=2)
+    whole = demand_by(reach, np.array([2]), 3)
+    np.testing.assert_allclose(whole, reach[:, :, 2])
+    part = demand_by(reach, np.array([1.25]), 3)
+    assert part.mean() == pytest.approx(1.25 * 100, rel=0.01)
+    assert part.var() == pytest.approx(1.25 * 500, rel=0.05)
+    beyond = demand_by(reach, np.array([4.5]), 3)
+    assert beyond.mean() == pytest.approx(450, rel=0.01)
+
+
+@pytest.mark.parametrize(("unit", "per_day"), [("1h", 24), ("1d", 1), ("1w", 1 / 7), ("1mo", 12 / 365.25)])
+def test_the_same_demand_a_day_brings_about_the_same_order_in_every_frequency(unit, per_day):
+    rate = 10.0 / per_day
+    panel = make_panel(np.full((1, 40), rate), price=10.0, unit=unit)
+    quantiles = np.full((1, max(int(28 * per_day), 2), 4), rate)
+    plan = propose(make_forecast(panel, quantiles), panel, lambda name: schema.RAW[name].empty().lazy(), parse({}))
+    row = plan.row(0, named=True)
+    assert row["on_hand"] == pytest.approx(210, abs=1)
+    assert row["demand_cover"] == pytest.approx(140, rel=0.01)
+    assert row["demand_lead"] == pytest.approx(70, rel=0.01)
+    assert row["days_of_supply"] == pytest.approx(21, abs=0.2)
+    assert row["order_now"] == 0

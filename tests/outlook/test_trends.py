@@ -201,3 +201,16 @@ def test_a_few_bulk_buyers_do_not_hide_everybody_elses_growth():
     assert np.corrcoef(estimated[8:], slopes[8:])[0, 1] > 0.8
     assert found["growth"].max() <= 1.0
     assert found["growth"].min() >= -0.5
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize(
+    ("unit", "periods", "per_day"), [("1h", 24 * 84, 24), ("1w", 12, 1 / 7), ("1mo", 12, 12 / 365.25)]
+)
+def test_growth_is_per_28_days_whatever_the_period(unit, periods, per_day):
+    days = np.arange(periods) / per_day
+    sales = np.repeat((1000 / per_day) * 1.1 ** (days / 28)[None, :], 3, axis=0)
+    found = trends(make_panel(np.round(sales), unit=unit), make_forecast(make_panel(sales, unit=unit), horizon=4))
+    total = found.filter(pl.col("level") == "total").row(0, named=True)
+    assert total["growth"] == pytest.approx(0.1, abs=0.004)
+    assert total["trend"] == "rising"

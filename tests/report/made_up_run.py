@@ -125,7 +125,8 @@ def _panel(skus: list[str], sales: np.ndarray, price: np.ndarray, launch: np.nda
                 {
                     "sku": [sku] * count, "location": ["all"] * count, "date": dates[held], "sales": values,
                     "raw_sales": values, "revenue": values * price[i], "price": [price[i]] * count,
-                    "in_stock": [None] * count, "state": ["active"] * count,
+                    "in_stock": [None] * count, "demand": values, "stockout": [None] * count,
+                    "state": ["active"] * count,
                 },
                 schema=schema.DERIVED["panel"].types,
             )

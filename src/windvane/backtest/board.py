@@ -118,9 +118,9 @@ class Board:
             self.scores.append({**base, "metric": metric, "value": known, "series": series})
 
     def scores_frame(self) -> pl.DataFrame:
-        """The table scores."""
-        table = DERIVED["scores"]
-        return pl.DataFrame(self.scores, schema=dict(table.types)) if self.scores else table.empty()
+        """The table scores; cutoff is a moment where periods are hours."""
+        types = {**DERIVED["scores"].types, "cutoff": self.panel.dates.dtype}
+        return pl.DataFrame(self.scores, schema=types)
 
     def leaderboard(self, chosen: Mapping[str, str], resamples: int) -> pl.DataFrame:
         """The table leaderboard: models per segment over the reported folds."""

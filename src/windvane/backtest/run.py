@@ -15,7 +15,7 @@ from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.models.base import FittedPoint, PointModel
 from windvane.models.wrappers.blend import Blend, FittedBlend
-from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of
+from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of, means_as_made
 from windvane.panel import Panel
 
 PanelAt = Callable[[Date], Panel]
@@ -159,12 +159,12 @@ class Replay:
                 # Members that were judged before have forecast these origins already.
                 known = [self.evidence.get(name) for name in fit.point.members]
                 parts = [
-                    past[-1].means[:, 1:] if past else member.means(panel, later, self.horizon)
+                    past[-1].means[:, 1:] if past else means_as_made(member, panel, later, self.horizon)
                     for past, member in zip(known, fit.point.members.values(), strict=True)
                 ]
                 means.append(_average(parts))
             else:
-                means.append(fit.point.means(panel, later, self.horizon))
+                means.append(means_as_made(fit.point, panel, later, self.horizon))
         return Evidence(np.append(origins[:1], later), np.concatenate(means, axis=1))
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
 
-from windvane.clean import covariates, fill, outliers, report, returns, signals
+from windvane.clean import availability, covariates, events, fill, lines, missing, orders, outliers, report, signals
+from windvane.clean.availability import Availability, Told
+from windvane.clean.lines import Ruled
 from windvane.clean.report import Findings
+from windvane.clean.stockouts import YEARS
 from windvane.clean.watermark import Window, window
 from windvane.clock import CLOCK
 from windvane.config import Clean, Config
-from windvane.panel import ENDED, PRELAUNCH, Known, Panel
+from windvane.panel import PRELAUNCH, Known, Panel
 from windvane.schema import DERIVED, RAW
 
 Read = Callable[[str], pl.LazyFrame]
@@ -23,8 +26,9 @@ Read = Callable[[str], pl.LazyFrame]
 MOST_COVARIATES = 12
 """Most covariates made of promotions, and most made of signals."""
 
-_PLAIN = ("products", "locations", "prices", "promotions", "supply", "signals")
+_PLAIN = ("products", "locations", "prices", "promotions", "supply", "signals", "calendar")
 _RECENT_DAYS = 365
+_KINDS = pl.Series([kind or None for kind in availability.KINDS], dtype=pl.String)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class Cleaned:
     Attributes:
         panel: the clean panel; keys sku and location.
         raw_sales: net sales before capping, float32 [series, time].
+        shelf: which cells were out of stock, and what was wanted.
         revenue: money taken, float32 [series, time].
         price: average price paid, carried forward, float32 [series, time]; NaN before the first.
         closed: last closed day (the last day of the panel's last period).
@@ -44,12 +49,18 @@ class Cleaned:
 
     panel: Panel
     raw_sales: np.ndarray
+    shelf: Availability
     revenue: np.ndarray
     price: np.ndarray
     closed: date
     cleaning: pl.DataFrame
     findings: pl.DataFrame
     products: pl.DataFrame
+
+    @property
+    def wanted(self) -> Panel:
+        """The panel with estimated demand where the shelf was empty: for sums of the recent past, not for models."""
+        return replace(self.panel, sales=self.shelf.demand, stockouts=None)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -75,9 +86,11 @@ class Cleaned:
             self.panel.dates[column].alias("date"),
             values(self.panel.sales).alias("sales"),
             values(self.raw_sales).alias("raw_sales"),
+            values(self.shelf.demand).alias("demand"),
             values(self.revenue).alias("revenue"),
             values(self.price).alias("price"),
             (pl.lit(None, pl.Float64) if stock is None else values(stock)).alias("in_stock"),
+            _KINDS[self.shelf.kind[rows][series, column].astype(np.uint32)].alias("stockout"),
             names[state[series, column].astype(np.uint32)].alias("state"),
         )
 
@@ -96,22 +109,32 @@ def build(read: Read, config: Config, as_of: date | None = None, horizon: int | 
     """
     end = datetime.combine(as_of, time.max) if as_of else None
     now = CLOCK.now().replace(tzinfo=None) + timedelta(days=1)
-    raw = returns.cells(read("orders"), min(end, now) if end else None, config.clean.returns == "net")
+    seen = lines.seen(read("orders"), min(end, now) if end else None)
+    net = config.clean.returns != "drop"
     findings = Findings()
-    raw = _without_future(raw, now, findings)
-    calendar = window(returns.by_day(raw), config.clean.freq, config.forecast.horizon if horizon is None else horizon)
+    raw = _without_future(lines.cells(seen, net, config.clean.freq), now, findings)
+    calendar = window(lines.by_day(raw), config.clean.freq, config.forecast.horizon if horizon is None else horizon)
     tables = {name: _seen(name, read(name), end).collect() for name in _PLAIN}
     stock = _seen("stock", read("stock"), end).filter(pl.col("date") <= calendar.closed)
-    tables["stock"] = stock.select("sku", "location", "date", "on_hand", "in_stock_share").collect()
-    grid = _selected(fill.grid(raw, calendar), calendar, config.clean, findings)
+    tables["stock"] = stock.select("sku", "location", "date", "on_hand", "in_stock_share", "known_at").collect()
+    seen = seen.filter(pl.col("ordered_at").dt.date() <= now.date())
+    ruled = orders.rules(orders.Lines(seen, raw, tables["promotions"]), config.clean)
+    grid = _selected(fill.grid(lines.adjusted(raw, ruled), calendar), calendar, config.clean, findings)
     report.missing_tables(findings, {name: table.height for name, table in tables.items()}, grid.keys.height)
-    report.order_lines(findings, returns.line_counts(raw), calendar)
+    report.order_lines(findings, lines.line_counts(raw), calendar)
+    report.short_history(findings, calendar)
+    report.line_rules(findings, ruled, int(raw["rows"].sum()))
     report.product_gaps(findings, tables["products"], grid.keys)
-    return _assemble(grid, calendar, tables, config, findings)
+    return _assemble(grid, ruled, calendar, tables, config, findings)
 
 
 def _assemble(
-    grid: fill.Grid, calendar: Window, tables: dict[str, pl.DataFrame], config: Config, findings: Findings
+    grid: fill.Grid,
+    ruled: list[Ruled],
+    calendar: Window,
+    tables: dict[str, pl.DataFrame],
+    config: Config,
+    findings: Findings,
 ) -> Cleaned:
     keys = grid.keys
     priced = covariates.prices(tables["prices"], keys, calendar)
@@ -120,23 +143,33 @@ def _assemble(
     outside = signals.signals(others, tables["locations"], keys, calendar, MOST_COVARIATES)
     home = (config.shop.country, config.shop.subdivision)
     holiday, names, busy = signals.holidays(tables["locations"], keys, calendar, home, more)
+    planned = events.own_events(tables["calendar"], tables["locations"], keys, calendar, home[0])
     static, hierarchy, products = signals.statics(tables["products"], tables["locations"], keys)
-    _report_plans(findings, priced, promoted, outside, calendar)
-
-    launched, ended_on = _life_of(tables["products"], keys, calendar, priced.first_price)
-    state, _ = fill.states(grid.sold, launched, ended_on, config.clean.ended_after, calendar.step)
-    raw_sales, sales, cleaning = _clean_sales(grid, state, calendar, config.clean, _promoted(promoted.known, busy))
-    _report_sales(findings, cleaning, grid, state, calendar)
-
+    report.plans(findings, (priced, promoted, outside), calendar, MOST_COVARIATES)
+    state = _states(grid, tables["products"], calendar, priced.first_price, config.clean.ended_after)
+    stocked = signals.in_stock(tables["stock"], keys, calendar)
+    raw_sales = grid.sold - grid.returned if config.clean.returns != "drop" else grid.sold.copy()
+    moved = report.line_changes(keys, calendar, ruled, raw_sales)
     paid = fill.carry_forward(grid.price)
+    spared = _promoted({**promoted.known, **planned}, busy)
+    context = Context(keys, static, promoted.known, stocked, spared, paid, config.shop.currency, findings)
+    series = _clean_sales(raw_sales, state, calendar, config.clean, context)
+    sales, cleaning = series.sales, pl.concat([moved, series.cleaning]).sort("sku", "location", "date", "rule")
+    report.sales(findings, cleaning, grid, state, calendar)
+
     past = {**priced.past, **outside.past}
     if not priced.known and "price" not in past:
         past["price"] = paid
     if grid.discount is not None:
         past["discount"] = grid.discount
-    known = signals.merged(priced.known, promoted.known, outside.known)
-    if holiday is not None:
+    known = signals.merged(priced.known, promoted.known, outside.known, planned)
+    wanted = frozenset(config.clean.calendar)
+    if wanted - {"holiday"}:
+        rhythm = events.rhythm(tables["locations"], keys, calendar, home, findings)
+        known |= {name: each for name, each in rhythm.items() if name in wanted}
+    if holiday is not None and "holiday" in wanted:
         known["holiday"] = holiday
+    known, past = missing.filled(known, past, config.clean.fill, (calendar.time, calendar.freq.season), findings)
     seen = sales[state != PRELAUNCH]
     panel = Panel(
         keys=keys,
@@ -146,13 +179,23 @@ def _assemble(
         known=known,
         past=past,
         static=static,
-        in_stock=signals.in_stock(tables["stock"], keys, calendar),
+        in_stock=None if stocked is None else stocked.share,
         state=state,
         hierarchy=hierarchy,
         counts=bool((seen == np.round(seen)).all()),
-        levels={"holiday": names} if holiday is not None else {},
+        levels={"holiday": names} if "holiday" in known else {},
+    ).with_stockouts(series.shelf.since)
+    return Cleaned(
+        panel, series.raw, series.shelf, grid.revenue, paid, calendar.closed, cleaning, findings.frame(), products
     )
-    return Cleaned(panel, raw_sales, grid.revenue, paid, calendar.closed, cleaning, findings.frame(), products)
+
+
+def _states(
+    grid: fill.Grid, products: pl.DataFrame, calendar: Window, first_price: np.ndarray | None, ended_after: int
+) -> np.ndarray:
+    """Life stage of every series and period, int8 [series, time]."""
+    launched, ended_on = _life_of(products, grid.keys, calendar, first_price)
+    return fill.states(grid.sold, launched, ended_on, ended_after, calendar.step)[0]
 
 
 def _seen(name: str, table: pl.LazyFrame, end: datetime | None) -> pl.LazyFrame:
@@ -166,21 +209,22 @@ def _seen(name: str, table: pl.LazyFrame, end: datetime | None) -> pl.LazyFrame:
 
 
 def _without_future(raw: pl.DataFrame, now: datetime, findings: Findings) -> pl.DataFrame:
-    late = raw.filter(pl.col("day") > now.date())
+    day = pl.col("at").cast(pl.Date)
+    late = raw.filter(day > now.date())
     if late.height:
         findings.add(
             "orders_in_the_future", ("orders", "ordered_at"), "warning",
             (int(late["rows"].sum()), int(raw["rows"].sum())),
-            "Correct the dates: order lines dated in the future are left out.", str(late["day"].max()),
+            "Correct the dates: order lines dated in the future are left out.", str(late["at"].cast(pl.Date).max()),
         )  # fmt: skip
-        raw = raw.filter(pl.col("day") <= now.date())
+        raw = raw.filter(day <= now.date())
     return raw
 
 
 def _selected(grid: fill.Grid, calendar: Window, settings: Clean, findings: Findings) -> fill.Grid:
     """Keep the series that are to be forecast, and say which are not."""
     total = grid.keys.height
-    recent = grid.revenue[:, -max(_RECENT_DAYS // calendar.step, 1) :].sum(1, dtype=np.float64)
+    recent = grid.revenue[:, -max(int(_RECENT_DAYS / calendar.step), 1) :].sum(1, dtype=np.float64)
     keep = (grid.sold > 0).sum(1) >= settings.min_active_periods
     if (~keep).any():
         findings.add(
@@ -223,12 +267,12 @@ def _life_of(
     return out[0], out[1]
 
 
-def _promoted(known: dict[str, Known] | object, busy: np.ndarray) -> np.ndarray:
+def _promoted(known: Mapping[str, Known], busy: np.ndarray) -> np.ndarray:
     """Cells whose sales may be high for a reason that was known by then, bool [series, time]."""
     time_ = busy.shape[1]
     spared = busy
-    for name, covariate in known.items() if isinstance(known, dict) else ():
-        if name.startswith("promo_"):
+    for name, covariate in known.items():
+        if name.startswith(("promo_", "event_")):
             on = covariate.values[:, :time_] > 0
             if covariate.since is not None:
                 on &= covariate.since[:, :time_] <= np.arange(time_)
@@ -236,95 +280,91 @@ def _promoted(known: dict[str, Known] | object, busy: np.ndarray) -> np.ndarray:
     return spared
 
 
-def _clean_sales(
-    grid: fill.Grid, state: np.ndarray, calendar: Window, settings: Clean, spared: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
-    raw = returns.net_sales(grid.sold, grid.returned, settings.returns == "net")
+# --- the series themselves --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What judging the sales of a series may look at.
+
+    Attributes:
+        keys: sku and location of the series.
+        static: constant columns of the series (category, region...), one row each.
+        promotions: covariates promo_<kind> as planned, by name.
+        in_stock: what the table stock says; None = nothing.
+        spared: periods whose sales may be high for a known reason, bool [series, time].
+        price: price paid, carried forward, float32 [series, time]; NaN before the first.
+        currency: of the prices.
+        findings: where to say what was found.
+    """
+
+    keys: pl.DataFrame
+    static: pl.DataFrame
+    promotions: Mapping[str, Known]
+    in_stock: Told | None
+    spared: np.ndarray
+    price: np.ndarray
+    currency: str
+    findings: Findings
+
+
+@dataclass(frozen=True, eq=False)
+class CleanSales:
+    """Sales after the steps that look at whole series.
+
+    Attributes:
+        raw: net sales before capping, NaN before the launch, float32 [series, time].
+        sales: clean sales, float32 [series, time].
+        shelf: which cells were out of stock, and what was wanted.
+        cleaning: rows of the table cleaning.
+    """
+
+    raw: np.ndarray
+    sales: np.ndarray
+    shelf: Availability
+    cleaning: pl.DataFrame
+
+
+def _clean_sales(raw: np.ndarray, state: np.ndarray, calendar: Window, settings: Clean, context: Context) -> CleanSales:
+    """Steps on whole series, in order: before launch, negative, outliers, stock-outs.
+
+    Args:
+        raw: units sold, net of returns as configured, float32 [series, time].
+        state: life stage, int8 [series, time].
+        calendar: the calendar.
+        settings: the block clean.
+        context: what else the steps may look at.
+    """
+    keys, dates = context.keys, calendar.dates
     before_launch = state == PRELAUNCH
     early = before_launch & (raw != 0)
-    parts = [report.changes(grid.keys, calendar.dates, "return before launch", early, raw, np.zeros_like(raw))]
+    parts = [report.changes(keys, dates, "return before launch", early, raw, np.zeros_like(raw))]
+    raw = raw.copy()
     raw[before_launch] = np.nan
     with np.errstate(invalid="ignore"):
         negative = raw < 0
         sales = np.maximum(raw, 0)
-    parts.append(report.changes(grid.keys, calendar.dates, "net return", negative, raw, sales))
+    parts.append(report.changes(keys, dates, "net return", negative, raw, sales))
     launch = np.argmax(~before_launch, axis=1).astype(np.int32)
-    cap = outliers.caps(sales, launch, spared, settings.outlier_window, settings.outlier_factor)
+    promoted = _promoted(context.promotions, np.zeros(sales.shape, bool))
+    cap = outliers.caps(
+        sales, launch, context.spared, settings.outlier_window, settings.outlier_factor,
+        outliers.allowances(
+            sales, launch, promoted, context.spared, settings.outlier_window, YEARS[calendar.freq.unit]
+        ),
+    )  # fmt: skip
     high = ~np.isnan(cap)
     if high.any():
         if (sales[~before_launch] == np.round(sales[~before_launch])).all():
             cap = np.ceil(cap)
             high &= cap < sales
         capped = np.where(high, cap, sales).astype(np.float32)
-        parts.append(report.changes(grid.keys, calendar.dates, "outlier", high, sales, capped))
+        parts.append(report.changes(keys, dates, "outlier", high & ~context.spared, sales, capped))
+        parts.append(report.changes(keys, dates, "promoted outlier", high & promoted, sales, capped))
+        festive = high & context.spared & ~promoted
+        parts.append(report.changes(keys, dates, "festive outlier", festive, sales, capped))
         sales = capped
-    cleaning = pl.concat(parts).sort("sku", "location", "date", "rule")
-    return raw, sales, cleaning
-
-
-def _report_plans(
-    findings: Findings,
-    priced: covariates.Planned,
-    promoted: covariates.Planned,
-    outside: covariates.Planned,
-    calendar: Window,
-) -> None:
-    if "price" in priced.past:
-        findings.add(
-            "prices_not_planned", ("prices", "known_at"), "info", (1, 1),
-            "Give price changes with the moment they were decided; as it is they are known on the day only, and the "
-            "forecast cannot use coming ones.",
-        )  # fmt: skip
-    for table, planned in (("prices", priced), ("promotions", promoted)):
-        if planned.stale:
-            findings.add(
-                "plan_out_of_date", (table, "known_at"), "warning", (1, 1),
-                f"Ingest newer {table}: none became known lately, so the forecast treats coming ones as unknown.",
-                str(calendar.closed),
-            )  # fmt: skip
-    for table, planned in (("promotions", promoted), ("signals", outside)):
-        if planned.left_out:
-            found = len(planned.left_out)
-            findings.add(
-                "too_many_covariates", (table, ""), "info",
-                (found, found + MOST_COVARIATES),
-                f"Merge kinds, or remove some: only the {MOST_COVARIATES} most frequent are used.",
-                planned.left_out[0],
-            )  # fmt: skip
-
-
-def _report_sales(
-    findings: Findings, cleaning: pl.DataFrame, grid: fill.Grid, state: np.ndarray, calendar: Window
-) -> None:
-    cells = int((state != PRELAUNCH).sum())
-    for rule, check, remedy in (
-        ("net return", "returns_exceed_sales",
-         "Nothing, or set clean.returns = 'drop': on these days demand counts as zero."),
-        ("return before launch", "returned_before_first_sale",
-         "Ingest older orders: these returns belong to sales that are not on record."),
-        ("outlier", "outliers_capped",
-         "Look at the cleaning table; mark bulk orders as promotions, or raise clean.outlier_factor."),
-    ):  # fmt: skip
-        found = cleaning.filter(pl.col("rule") == rule)
-        if found.height:
-            first = found.sort((pl.col("before") - pl.col("after")).abs(), descending=True).row(0, named=True)
-            findings.add(
-                check, ("orders", "units"), "info", (found.height, cells), remedy,
-                f"{first['sku']}/{first['location']} {first['date']}: {first['before']:g} -> {first['after']:g}",
-            )  # fmt: skip
-    ended = int((state[:, -1] == ENDED).sum())
-    if ended:
-        row = int((state[:, -1] == ENDED).argmax())
-        findings.add(
-            "ended", ("products", "ended_on"), "info", (ended, len(state)),
-            "Give ended_on for products that are gone: these series have not sold for long and are taken as ended.",
-            "/".join(grid.keys.row(row)),
-        )  # fmt: skip
-    gaps = fill.long_gaps(grid.sold, state, calendar.step)
-    if (gaps > 0).any():
-        row = int(gaps.argmax())
-        findings.add(
-            "long_gaps", ("stock", "in_stock_share"), "warning", (int((gaps > 0).sum()), len(state)),
-            "Give stock, so that a time out of stock or out of season is not taken for a time without demand.",
-            f"{'/'.join(grid.keys.row(row))}: {gaps[row] * calendar.step} days",
-        )  # fmt: skip
+    judged = availability.Series(keys, sales, launch, availability.groups(keys, context.static), promoted)
+    shelf = availability.judge(judged, context.in_stock, calendar, settings)
+    availability.report(context.findings, judged, shelf, context.price, calendar, context.currency)
+    return CleanSales(raw, sales, shelf, pl.concat([*parts, shelf.cleaning]))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -107,7 +106,7 @@ def prices(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window) -> Planned:
     lead = _lead(placed["valid_from"], placed["known_at"], calendar)
     series = placed["__series"].to_numpy()
     start = calendar.day_columns(placed["valid_from"])
-    width = calendar.width * calendar.step
+    width = calendar.days(calendar.width)
     values = np.full((keys.height, width), np.nan, np.float32)
     since = np.zeros((keys.height, width), np.int32)
     known = _known_columns(placed["known_at"], calendar)
@@ -116,7 +115,7 @@ def prices(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window) -> Planned:
     _paint(*_ready(series, start, stop, amount, known), False, values, since)
     values, since = _by_period(values, since, calendar)
     first = np.full(keys.height, calendar.time, np.int64)
-    np.minimum.at(first, series, np.maximum(start // calendar.step, 0))
+    np.minimum.at(first, series, np.maximum(calendar.periods_of_days(start), 0))
     if lead < 1:
         return Planned({}, {"price": np.ascontiguousarray(values[:, : calendar.time])}, first_price=first)
     stale = _stale(rows["known_at"], calendar, lead)
@@ -152,7 +151,7 @@ def promotions(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window, at_most
 
 
 def _promotion(part: pl.DataFrame, series: int, calendar: Window, lead: int, stale: int | None) -> Known:
-    width = calendar.width * calendar.step
+    width = calendar.days(calendar.width)
     values = np.full((series, width), -1.0, np.float32)
     since = np.full((series, width), -_FAR, np.int32)
     start, stop = calendar.day_columns(part["starts_on"]), calendar.day_columns(part["ends_on"])
@@ -166,8 +165,7 @@ def _promotion(part: pl.DataFrame, series: int, calendar: Window, lead: int, sta
     if begin > _STALE_DAYS:
         values[:, :begin] = np.nan
     values, since = _by_period(values, since, calendar)
-    if calendar.step > 1:
-        promoted = promoted.reshape(series, calendar.width, calendar.step).max(axis=2)
+    promoted = calendar.by_period(promoted, "max")
     free = np.arange(calendar.width, dtype=np.int32) - lead
     if stale is not None:
         values[~promoted & (free > stale)[None, :]] = np.nan
@@ -231,17 +229,4 @@ def _ready(
 
 def _by_period(values: np.ndarray, since: np.ndarray, calendar: Window) -> tuple[np.ndarray, np.ndarray]:
     """Days to periods: mean of the values that there are, latest moment known."""
-    return by_period(values, calendar, "mean"), by_period(since, calendar, "max")
-
-
-def by_period(values: np.ndarray, calendar: Window, how: Literal["mean", "max"]) -> np.ndarray:
-    """Sum up daily columns to the calendar's periods; NaN counts only where a whole period is NaN."""
-    if calendar.step == 1:
-        return values
-    cube = values.reshape(values.shape[0], -1, calendar.step)
-    if how == "max":
-        return np.ascontiguousarray(cube.max(axis=2))
-    there = ~np.isnan(cube)
-    count = there.sum(axis=2)
-    total = np.where(there, cube, 0.0).sum(axis=2)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+    return calendar.by_period(values, "mean"), calendar.by_period(since, "max")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from windvane.clean.lines import AMOUNTS, SERIES
 from windvane.clean.watermark import Window
 from windvane.panel import ACTIVE, ENDED, PRELAUNCH
 
@@ -47,12 +48,12 @@ class Grid:
 
 
 def grid(rows: pl.DataFrame, calendar: Window) -> Grid:
-    """Lay the sums of :func:`windvane.clean.returns.cells` on the calendar.
+    """Lay the sums of :func:`windvane.clean.lines.adjusted` on the calendar.
 
     Series without a sale in the window have no row.
     """
-    column = calendar.columns(rows["day"])
-    rows = rows.select("sku", "location", "sold", "returned", "revenue", "paid_units", "paid", "discount")
+    column = calendar.columns(rows["at"])
+    rows = rows.select(*SERIES, *AMOUNTS)
     rows = rows.with_columns(pl.Series("__column", column)).filter(pl.col("__column").is_between(0, calendar.time - 1))
     keys = (
         rows.lazy()
@@ -65,7 +66,7 @@ def grid(rows: pl.DataFrame, calendar: Window) -> Grid:
     )
     placed = rows.lazy().join(keys.with_row_index("__series").lazy(), on=["sku", "location"])
     placed = placed.drop("sku", "location")
-    if calendar.step > 1:
+    if calendar.freq.unit in ("1w", "1mo"):
         placed = placed.group_by("__series", "__column").agg(pl.all().sum())
     cells = placed.collect()
     where = cells["__series"].to_numpy().astype(np.int64) * calendar.time + cells["__column"].to_numpy()
@@ -80,7 +81,7 @@ def grid(rows: pl.DataFrame, calendar: Window) -> Grid:
     price = np.full(keys.height * calendar.time, np.nan, np.float32)
     price[where[priced]] = paid[priced] / paid_units[priced]
     discount: np.ndarray | None = None
-    off = cells["discount"].to_numpy()
+    off = cells["discounted"].to_numpy()
     if (off > 0).any():
         share = np.full(keys.height * calendar.time, np.nan, np.float32)
         share[where[priced]] = np.clip(off[priced] / (paid[priced] + off[priced]), 0, 1)
@@ -89,7 +90,7 @@ def grid(rows: pl.DataFrame, calendar: Window) -> Grid:
 
 
 def states(
-    sold: np.ndarray, launched: np.ndarray, ended_on: np.ndarray, ended_after: int, step: int
+    sold: np.ndarray, launched: np.ndarray, ended_on: np.ndarray, ended_after: int, step: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Life stage of every series and period.
 
@@ -98,7 +99,7 @@ def states(
         launched: column of a launch known from elsewhere (products, prices), int64 [series]; ``time`` = unknown.
         ended_on: column of the last day on sale known from products, int64 [series]; ``time`` = unknown.
         ended_after: days without a sale after which a series may have ended.
-        step: days per period.
+        step: mean days per period.
 
     Returns:
         State int8 [series, time] (PRELAUNCH, ACTIVE, ENDED) and the usual gap between sales in periods,
@@ -129,7 +130,7 @@ def carry_forward(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def long_gaps(sold: np.ndarray, state: np.ndarray, step: int, days: int = 60) -> np.ndarray:
+def long_gaps(sold: np.ndarray, state: np.ndarray, step: float, days: int = 60) -> np.ndarray:
     """Longest run of zero periods between two sales of series where it is unusual, int64 [series]; else 0.
 
     Unusual means at least ``days`` days and eight times the usual gap: often a stock-out that no table tells.

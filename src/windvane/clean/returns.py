@@ -1,87 +1,112 @@
-"""What an order line means for demand: sales count, returns reduce, the rest is left out and reported."""
+"""Returns taken from the day of the sale that they undo."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import numpy as np
 import polars as pl
+from numba import njit
 
-OTHER_KINDS = ("presale deposit", "gift", "suspected fake")
-"""Kinds of order lines that are not demand."""
+from windvane.clean.lines import BACK, KEYS, SALE, SERIES, Ruled, added, taken_away
 
-_COUNTS = ("rows", "no_customer", "no_price", "zero_price", *OTHER_KINDS)
+RULE = "return to sale date"
+_REACH = 2000
+"""Sales of a group that are looked back through, at most."""
 
 
-def cells(orders: pl.LazyFrame, end: datetime | None, net: bool) -> pl.DataFrame:
-    """Sum the order lines of every series and day.
+def _match_py(group, moment, units, left, want, back_group, back_moment, need, found):  # type: ignore[no-untyped-def]
+    """For every return the latest earlier sale of its group with enough units left.
+
+    Sales are sorted by group and moment; ``left`` (units not yet returned) is written to, ``found`` takes the row of
+    the sale. ``want`` says which returns are still without one.
+    """
+    for r in range(len(need)):
+        if not want[r]:
+            continue
+        low, high = 0, len(group)
+        while low < high:  # first sale after the return
+            middle = (low + high) // 2
+            before = group[middle] < back_group[r] or (
+                group[middle] == back_group[r] and moment[middle] <= back_moment[r]
+            )
+            if before:
+                low = middle + 1
+            else:
+                high = middle
+        row = low - 1
+        tried = 0
+        while row >= 0 and group[row] == back_group[r] and tried < _REACH:
+            if left[units[row]] >= need[r]:
+                left[units[row]] -= need[r]
+                found[r] = units[row]
+                break
+            row -= 1
+            tried += 1
+
+
+_match = njit(
+    "void(int64[::1], int64[::1], int64[::1], float64[::1], boolean[::1], int64[::1], int64[::1], float64[::1], "
+    "int64[::1])",
+    nogil=True,
+    cache=True,
+)(_match_py)
+
+
+def to_sale_date(orders: pl.LazyFrame, gone: pl.DataFrame) -> Ruled:
+    """Move returns to the moment of the sale they undo.
+
+    A return that names its order (return_of) goes to that order's line of the same sku; any other to the latest
+    earlier sale of the same customer, sku and location with enough units not yet returned; failing that to the latest
+    such sale of the sku and location; failing that it stays where it is. The return of a line that other rules left out
+    is left out with it.
 
     Args:
-        orders: rows of the table orders.
-        end: leave out lines ordered or known later than this moment; ``None`` = keep all.
-        net: whether returns reduce revenue.
-
-    Returns:
-        One row per sku, location and day: sold and returned (units), revenue (money taken, less refunds if
-        ``net``), paid_units and paid (units and money of sales with a price), discount (money), counts of lines
-        by what they lack, timed and last_at (for the watermark).
+        orders: order lines as far as they may be seen: a return not yet known moves nothing.
+        gone: order_id and line of the lines left out.
     """
-    if end is not None:
-        orders = orders.filter((pl.col("ordered_at") <= end) & (pl.col("known_at") <= end))
-    units, price = pl.col("units"), pl.col("unit_price").fill_null(0.0)
-    sale = (pl.col("kind") == "sale") & (units >= 0)
-    back = (pl.col("kind") == "return") | ((pl.col("kind") == "sale") & (units < 0))
-    priced = sale & (price > 0)
-    zero = pl.lit(0.0)
-    taken = pl.when(sale).then(units * price).when(back & net).then(-units.abs() * price).otherwise(zero)
-    lazy = (
-        orders.with_columns(pl.col("ordered_at").dt.date().alias("day"))
-        .group_by("sku", "location", "day")
-        .agg(
-            pl.when(sale).then(units).otherwise(zero).sum().alias("sold"),
-            pl.when(back).then(units.abs()).otherwise(zero).sum().alias("returned"),
-            taken.sum().alias("revenue"),
-            pl.when(priced).then(units).otherwise(zero).sum().alias("paid_units"),
-            pl.when(priced).then(units * price).otherwise(zero).sum().alias("paid"),
-            pl.when(sale).then(pl.col("discount").fill_null(0.0)).otherwise(zero).sum().alias("discount"),
-            pl.len().cast(pl.UInt32).alias("rows"),
-            pl.col("customer").is_null().sum().cast(pl.UInt32).alias("no_customer"),
-            (sale & pl.col("unit_price").is_null()).sum().cast(pl.UInt32).alias("no_price"),
-            (sale & (pl.col("unit_price") == 0)).sum().cast(pl.UInt32).alias("zero_price"),
-            *((pl.col("kind") == kind).sum().cast(pl.UInt32).alias(kind) for kind in OTHER_KINDS),
-            pl.col("ordered_at").max().alias("last_at"),
-        )
-        # Sums over threads differ in the last bits from run to run; rounding makes the result repeatable.
-        .with_columns(
-            pl.col("sold", "returned", "paid_units").round(6),
-            pl.col("revenue", "paid", "discount").round(4),
-        )
-        .sort("sku", "location", "day")
-    )
-    return lazy.collect()
+    columns = ["order_id", "line", *SERIES, "ordered_at", "units", "unit_price", "discount", "customer", "kind"]
+    back = orders.filter(BACK & (pl.col("units") != 0)).select(*columns, "return_of").collect()
+    if not back.height:
+        return Ruled(RULE)
+    back = back.sort("ordered_at", "order_id", "line")
+    near = orders.filter(SALE).select([*columns[:6], "customer"])
+    near = near.join(back.lazy().select(SERIES).unique(), on=list(SERIES), how="semi")
+    sales = near.sort("ordered_at", "order_id", "line").collect()
+    found = np.full(back.height, -1, np.int64)
+    left = np.array(sales["units"].to_numpy(), np.float64)
+    need = np.array(back["units"].abs().to_numpy(), np.float64)
+    for of_sale, of_return in (
+        (("order_id", *SERIES), ("return_of", *SERIES)),
+        (("customer", *SERIES), ("customer", *SERIES)),
+        (SERIES, SERIES),
+    ):
+        codes, back_codes = _codes(sales.select(of_sale), back.select(of_return))
+        order = np.lexsort((np.arange(len(codes)), codes))
+        moment = sales["ordered_at"].to_physical().to_numpy()
+        want = (found < 0) & (back_codes >= 0)
+        _match(
+            np.ascontiguousarray(codes[order]), np.ascontiguousarray(moment[order]), order.astype(np.int64), left,
+            want, back_codes, np.array(back["ordered_at"].to_physical().to_numpy(), np.int64), need, found,
+        )  # fmt: skip
+    there = pl.Series(found >= 0)
+    moved, to = back.filter(there), sales[found[found >= 0]]
+    lost = to.select(KEYS).with_row_index().join(gone, on=list(KEYS), how="semi")["index"]
+    what = pl.format(
+        "{} returned on {} (order {}) of what order {} sold",
+        pl.col("units").abs(), pl.col("ordered_at").dt.date(), pl.col("order_id"), pl.lit(to["order_id"]),
+    )  # fmt: skip
+    moved = moved.with_columns(what.alias("what"), to["ordered_at"].alias("at"))
+    kept = moved.with_row_index("__row").filter(~pl.col("__row").is_in(lost.implode())).drop("__row")
+    # On the day of the return the units come back, on the day of the sale they go.
+    return Ruled(RULE, pl.concat([taken_away(moved, True), added(kept, True)]), lines=moved.height)
 
 
-def by_day(rows: pl.DataFrame) -> pl.DataFrame:
-    """Orders per day, as :func:`windvane.clean.watermark.window` needs them."""
-    return (
-        rows.lazy()
-        .group_by("day")
-        .agg(
-            pl.col("last_at").max(),
-            (pl.col("last_at") != pl.col("day").cast(pl.Datetime("us"))).any().alias("timed"),
-            pl.col("rows").sum(),
-        )
-        .sort("day")
-        .collect()
-    )
-
-
-def line_counts(rows: pl.DataFrame) -> dict[str, int]:
-    """Totals of the counts that :func:`cells` keeps, by name."""
-    totals = rows.select(pl.col(_COUNTS).cast(pl.Int64).sum()).row(0, named=True) if rows.height else {}
-    return {name: int(totals.get(name) or 0) for name in _COUNTS}
-
-
-def net_sales(sold: np.ndarray, returned: np.ndarray, net: bool) -> np.ndarray:
-    """Raw sales float32 [series, time]: sold, less returned if ``net``; may be negative."""
-    return sold - returned if net else sold.copy()
+def _codes(sales: pl.DataFrame, back: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """One number per group for both frames; -1 for a return whose group is not given or has no sale."""
+    groups = sales.unique(maintain_order=True).with_row_index("__group")
+    names = sales.columns
+    back = back.rename(dict(zip(back.columns, names, strict=True)))
+    out = []
+    for frame in (sales, back):
+        joined = frame.join(groups, on=names, how="left", maintain_order="left")["__group"]
+        out.append(np.array(joined.cast(pl.Int64).fill_null(-1).to_numpy(), np.int64))
+    return out[0], out[1]

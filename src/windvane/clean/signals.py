@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from windvane.clean.covariates import Planned, by_period
+from windvane.clean.availability import Told
+from windvane.clean.covariates import Planned
 from windvane.clean.watermark import Window
 from windvane.ingest.calendar import holidays_between
 from windvane.panel import Known
@@ -30,7 +31,7 @@ def events(rows: pl.DataFrame, calendar: Window) -> tuple[pl.DataFrame, pl.DataF
     """
     ahead = (pl.col("date") - pl.col("known_at").dt.date()).dt.total_days()
     everywhere = (pl.col("sku") == "") & (pl.col("location") == "") & (pl.col("region") == "")
-    days = calendar.width * calendar.step
+    days = calendar.days(calendar.width)
     names = (
         rows.group_by("name")
         .agg((everywhere & (pl.col("value") == 1) & (ahead >= calendar.horizon * calendar.step)).all(), pl.len())
@@ -67,10 +68,14 @@ def holidays(
     busy = np.zeros((len(wanted), calendar.time), bool)
     for row, country in enumerate(wanted):
         table = tables[country]
-        column = calendar.columns(table["date"])
-        codes[row, column] = [code[name] for name in table["name"]]
-        eve = np.unique((calendar.day_columns(table["date"])[:, None] - np.arange(_EVE_DAYS + 1)) // calendar.step)
-        busy[row, eve[(eve >= 0) & (eve < calendar.time)]] = True
+        day = calendar.day_columns(table["date"])
+        coded = np.array([code[name] for name in table["name"]], np.float32)
+        for hour in range(calendar.per_day):
+            column = calendar.periods_of_days(day) + hour
+            inside = column < calendar.width
+            codes[row, column[inside]] = coded[inside]
+            eve = calendar.periods_of_days(np.unique(day[:, None] - np.arange(_EVE_DAYS + 1))) + hour
+            busy[row, eve[(eve >= 0) & (eve < calendar.time)]] = True
     if len(names) == 1:
         return None, names, np.broadcast_to(busy[:1], (keys.height, calendar.time))
     if len(wanted) == 1:
@@ -85,6 +90,7 @@ def _named(country: str, subdivision: str, calendar: Window, more: pl.DataFrame)
     public = holidays_between(country, subdivision, calendar.start, calendar.end)
     # 'Labor Day (observed)' moves demand as 'Labor Day' does: one name, more to learn from.
     plain = pl.col("name").str.replace_all(r"\s*\([^)]*\)", "").str.strip_chars()
+    public = public.filter(pl.col("kind") != "observance")
     public = public.select("date", plain, (pl.col("kind") == "public").cast(pl.Int8).alias("rank"))
     others = more.filter(pl.col("date").is_between(calendar.start, calendar.end))
     both = pl.concat([public, others.select("date", "name", pl.lit(-1, pl.Int8).alias("rank"))])
@@ -166,7 +172,7 @@ def _lay(part: pl.DataFrame, units: pl.DataFrame, calendar: Window) -> tuple[np.
 
 
 def _days(mine: pl.DataFrame, group: np.ndarray, groups: int, calendar: Window) -> tuple[np.ndarray, np.ndarray]:
-    width = calendar.width * calendar.step
+    width = calendar.days(calendar.width)
     layer = np.full((groups, width), np.nan, np.float32)
     moment = np.full((groups, width), -1, np.int32)
     column = calendar.day_columns(mine["date"])
@@ -174,11 +180,11 @@ def _days(mine: pl.DataFrame, group: np.ndarray, groups: int, calendar: Window) 
     layer[group[inside], column[inside]] = mine["value"].to_numpy()[inside]
     known = np.clip(calendar.columns(mine["known_at"]), -1, calendar.time - 1)
     moment[group[inside], column[inside]] = known[inside]
-    return by_period(layer, calendar, "mean"), by_period(moment, calendar, "max")
+    return calendar.by_period(layer, "mean"), calendar.by_period(moment, "max")
 
 
-def in_stock(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window) -> np.ndarray | None:
-    """Share of every period in stock, float32 [series, time]; NaN = unknown; ``None`` if nothing is known.
+def in_stock(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window) -> Told | None:
+    """Share of every period in stock and since when that is known; ``None`` if nothing is known.
 
     Where the table gives no share, an empty shelf at the end of the day counts as 0 and any other as 1.
     """
@@ -191,16 +197,20 @@ def in_stock(rows: pl.DataFrame, keys: pl.DataFrame, calendar: Window) -> np.nda
     )
     placed = (
         rows.lazy()
-        .select("sku", "location", "date", share.alias("__share"))
+        .select("sku", "location", "date", "known_at", share.alias("__share"))
         .filter(pl.col("__share").is_not_null() & pl.col("date").is_between(calendar.start, calendar.closed))
         .join(index.lazy(), on=["sku", "location"])
         .collect()
     )
     if not placed.height:
         return None
-    out = np.full((keys.height, calendar.time * calendar.step), np.nan, np.float32)
-    out[placed["__series"].to_numpy(), calendar.day_columns(placed["date"])] = placed["__share"].to_numpy()
-    return by_period(out, calendar, "mean")
+    out = np.full((keys.height, calendar.days(calendar.time)), np.nan, np.float32)
+    moment = np.full(out.shape, -1, np.int32)
+    where = (placed["__series"].to_numpy(), calendar.day_columns(placed["date"]))
+    out[where] = placed["__share"].to_numpy()
+    # What is in the table now is known at the last column, whenever it came.
+    moment[where] = np.clip(calendar.columns(placed["known_at"]), -1, calendar.time - 1)
+    return Told(calendar.by_period(out, "mean", calendar.time), calendar.by_period(moment, "max", calendar.time))
 
 
 def statics(

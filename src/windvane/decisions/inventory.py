@@ -7,7 +7,7 @@ order arrives a lead time after that. So what is ordered today must last for lea
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,8 @@ from windvane.schema import DERIVED
 
 _RECENT_DAYS = 28
 _OLD_STOCK_DAYS = 7
-_REPEAT = 7
+_REPEAT = {"1h": 168, "1d": 7, "1w": 7, "1mo": 12}
+"""Last periods of the horizon that repeat beyond it."""
 _TINY = 1e-4
 
 _WHY = {
@@ -85,12 +86,13 @@ def propose(
     rows = economics(panel, read, settings, as_of).with_row_index("__row")
     rows = rows.hstack(_position(panel, read, settings, as_of).drop("sku", "location"))
     days = panel.freq.days
-    lead = _periods(rows["lead_time"].to_numpy(), days)
-    cover = _periods(rows["lead_time"].to_numpy() + settings.review, days)
+    lead = _periods(rows["lead_time"].to_numpy(), panel)
+    cover = _periods(rows["lead_time"].to_numpy() + settings.review, panel)
+    repeat = min(_REPEAT[panel.freq.unit], forecast.horizon)
     stock = (rows["on_hand"] + rows["on_order"]).to_numpy()
-    risk = _risks(forecast, lead, cover, stock, settings.service, config.forecast.paths)
+    risk = _risks(forecast, (lead, cover), stock, (settings.service, config.forecast.paths), repeat)
     reach = np.concatenate([np.zeros((len(stock), 1)), forecast.mean.cumsum(axis=1, dtype=np.float64)], axis=1)
-    supply_days = _days_of_supply(reach, stock) * days
+    supply_days = _days_of_supply(reach, stock, repeat) * days
     beyond = pl.Series(cover > forecast.horizon)
     assumed = pl.concat_list(
         pl.col("assumed"),
@@ -100,8 +102,8 @@ def propose(
     ).list.drop_nulls()
     rows = rows.with_columns(
         *(pl.Series(name, values) for name, values in risk.items()),
-        pl.Series("demand_lead", demand_by(reach[:, None, :], lead)[:, 0]).round(3),
-        pl.Series("demand_cover", demand_by(reach[:, None, :], cover)[:, 0]).round(3),
+        pl.Series("demand_lead", demand_by(reach[:, None, :], lead, repeat)[:, 0]).round(3),
+        pl.Series("demand_cover", demand_by(reach[:, None, :], cover, repeat)[:, 0]).round(3),
         pl.Series("days_of_supply", supply_days, nan_to_null=True).round(2),
         pl.lit(settings.review).alias("review"),
         pl.lit(settings.service).alias("service"),
@@ -119,29 +121,43 @@ def propose(
     return rows.select(DERIVED["reorder"].names).cast(dict(DERIVED["reorder"].types))  # type: ignore[arg-type]
 
 
-def demand_by(reach: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Demand over the first periods; beyond the horizon its last seven periods repeat.
+def demand_by(reach: np.ndarray, periods: np.ndarray, repeat: int = 7) -> np.ndarray:
+    """Demand over the first periods; beyond the horizon its last periods repeat.
+
+    A share of a period (a fortnight of a month) brings that share of its mean and of its variance, as if its parts
+    were independent.
 
     Args:
         reach: cumulative demand after 0, 1, ... horizon periods, [series, paths, horizon + 1].
-        periods: number of periods per series, int64 [series].
+        periods: number of periods per series, [series].
+        repeat: how many of the last periods repeat.
 
     Returns:
         Demand [series, paths].
     """
     horizon = reach.shape[2] - 1
-    week = min(_REPEAT, horizon)
+    week = min(repeat, horizon)
 
     def at(column: np.ndarray) -> np.ndarray:
         picked: np.ndarray = np.take_along_axis(reach, column[:, None, None], axis=2)[:, :, 0]
         return picked
 
-    over = np.maximum(periods - horizon, 0)
-    weeks, rest = np.divmod(over, week)
-    begin = np.full(len(periods), horizon - week)
-    repeated = weeks[:, None] * (at(begin + week) - at(begin)) + at(begin + rest) - at(begin)
-    result: np.ndarray = at(np.minimum(periods, horizon)) + repeated
-    return result
+    def whole(count: np.ndarray) -> np.ndarray:
+        over = np.maximum(count - horizon, 0)
+        weeks, rest = np.divmod(over, week)
+        begin = np.full(len(count), horizon - week)
+        repeated = weeks[:, None] * (at(begin + week) - at(begin)) + at(begin + rest) - at(begin)
+        result: np.ndarray = at(np.minimum(count, horizon)) + repeated
+        return result
+
+    full = np.floor(periods + _TINY).astype(np.int64)
+    share = np.maximum(periods - full, 0.0)[:, None]
+    until = whole(full)
+    if (share < _TINY).all():
+        return until
+    part = whole(full + 1) - until
+    mean = part.mean(axis=1, keepdims=True)
+    return until + np.where(share < _TINY, 0.0, np.maximum(mean * share + (part - mean) * np.sqrt(share), 0.0))
 
 
 def order_quantity(gap: float, pack: float, moq: float, capacity: float | None) -> float:
@@ -166,22 +182,36 @@ def order_quantity(gap: float, pack: float, moq: float, capacity: float | None) 
     return float(np.round(packs * pack, 6))
 
 
-def _periods(days: np.ndarray, period: float) -> np.ndarray:
-    whole: np.ndarray = np.ceil(days / period - _TINY).astype(np.int64)
-    return whole
+def _periods(days: np.ndarray, panel: Panel) -> np.ndarray:
+    """Periods that cover so many days: whole ones, but for months, of which a part is taken."""
+    periods: np.ndarray = days / panel.freq.days
+    return periods if panel.freq.unit == "1mo" else np.ceil(periods - _TINY).astype(np.int64)
 
 
 def _risks(
-    forecast: Forecast, lead: np.ndarray, cover: np.ndarray, stock: np.ndarray, service: float, paths: int
+    forecast: Forecast,
+    spans: tuple[np.ndarray, np.ndarray],
+    stock: np.ndarray,
+    aim: tuple[float, int],
+    repeat: int,
 ) -> dict[str, np.ndarray]:
-    """Risks, target and expected units that ordering now can save, path by path."""
+    """Risks, target and expected units that ordering now can save, path by path.
+
+    Args:
+        forecast: the forecast.
+        spans: periods until an order of today arrives, and until the next one does, [series].
+        stock: units on hand and on order, [series].
+        aim: service level, and the number of paths.
+        repeat: last periods of the horizon that repeat beyond it.
+    """
+    (lead, cover), (service, paths) = spans, aim
     series = len(stock)
     out = {name: np.zeros(series) for name in ("stockout_risk", "risk_if_skipped", "target", "__short")}
     covering = int(np.ceil(service * paths - _TINY)) - 1
     for rows, sample in forecast.paths(paths, 512):
         reach = np.zeros((len(rows), paths, forecast.horizon + 1))
         np.cumsum(sample, axis=2, dtype=np.float64, out=reach[:, :, 1:])
-        until, next_until = demand_by(reach, lead[rows]), demand_by(reach, cover[rows])
+        until, next_until = demand_by(reach, lead[rows], repeat), demand_by(reach, cover[rows], repeat)
         have = stock[rows][:, None]
         out["stockout_risk"][rows] = (until > have + _TINY).mean(axis=1)
         out["risk_if_skipped"][rows] = (next_until > have + _TINY).mean(axis=1)
@@ -194,8 +224,7 @@ def _risks(
 
 def _position(panel: Panel, read: Read, settings: Decide, as_of: date | None) -> pl.DataFrame:
     """Stock that every series starts from: the latest row, else so many days of recent sales."""
-    step = int(panel.freq.days)
-    closed = panel.cutoff + timedelta(days=step - 1)
+    closed = panel.freq.last_day(panel.cutoff)
     stock = seen(read, "stock", as_of).filter((pl.col("date") <= closed) & pl.col("on_hand").is_not_null())
     latest = stock.sort("date").unique(["sku", "location"], keep="last", maintain_order=True)
     rows = panel.keys.select("sku", "location").join(
@@ -220,7 +249,7 @@ def _position(panel: Panel, read: Read, settings: Decide, as_of: date | None) ->
 
 def recent_rate(panel: Panel) -> np.ndarray:
     """Mean sales per day over the last 28 days (or since launch if later), float64 [series]."""
-    periods = max(int(_RECENT_DAYS / panel.freq.days), 1)
+    periods = max(round(_RECENT_DAYS / panel.freq.days), 1)
     recent = panel.sales[:, -periods:].astype(np.float64)
     known = ~np.isnan(recent)
     rate: np.ndarray = np.where(known, recent, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1) / panel.freq.days
@@ -231,10 +260,10 @@ def _alive(panel: Panel) -> np.ndarray:
     return (panel.state[:, -1] != ENDED) | (recent_rate(panel) > 0)
 
 
-def _days_of_supply(reach: np.ndarray, stock: np.ndarray) -> np.ndarray:
+def _days_of_supply(reach: np.ndarray, stock: np.ndarray, repeat: int) -> np.ndarray:
     """Periods until the expected demand has used the stock up; NaN where it never does."""
     horizon = reach.shape[1] - 1
-    week = min(_REPEAT, horizon)
+    week = min(repeat, horizon)
     after = np.minimum((reach < stock[:, None]).sum(axis=1), horizon)
     row = np.arange(len(stock))
     before = np.maximum(after - 1, 0)

@@ -27,12 +27,18 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
 
 
 def point_model(name: str) -> PointModel:
-    """The point model of a name.
+    """The point model of a name; see :mod:`windvane.models.wrappers.prepared` for names like ``log1p(ses)``.
 
     Raises:
         ConfigError: no model has that name.
     """
     if name not in MODELS:
+        from windvane.models.wrappers.prepared import Prepared, parts
+
+        found = parts(name)
+        if found is not None:
+            how, inner = found
+            return Prepared(name, point_model(inner), how)
         raise ConfigError(f"no model is called {name!r}.", f"Choose from {', '.join(MODELS)}.")
     module, cls, arguments = MODELS[name]
     model: PointModel = getattr(import_module(module), cls)(name=name, **arguments)

@@ -36,6 +36,8 @@ def accuracy(previous: pl.DataFrame, previous_run: str, panel: Panel) -> pl.Data
     rows = previous.select("sku", "location", "date", "mean", *names).with_columns(
         pl.col("sku", "location").cast(pl.String)
     )
+    if rows.schema["date"] != panel.dates.dtype:
+        return DERIVED["accuracy"].empty()
     index = panel.keys.select(pl.col("sku", "location").cast(pl.String)).with_row_index("__series")
     columns = pl.DataFrame({"date": panel.dates, "__column": np.arange(panel.shape[1])})
     rows = rows.join(index, on=["sku", "location"]).join(columns, on="date").sort("__series", "__column")

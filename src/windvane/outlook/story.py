@@ -93,6 +93,28 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
     )
 
 
+def changes(run: Run, sku: str, location: str | None = None) -> pl.DataFrame:
+    """Every change that cleaning made to one product's sales.
+
+    Args:
+        run: the published run.
+        sku: product.
+        location: one of its locations; all where absent.
+
+    Returns:
+        Its rows of the table cleaning, sorted by location, date and rule.
+
+    Raises:
+        InputError: the run has no such series; names what is there.
+    """
+    here = pl.col("sku") == sku
+    if location is not None:
+        here &= pl.col("location") == location
+    if not run.scan("series").filter(here).head(1).collect().height:
+        raise _unknown(run, sku, location)
+    return run.scan("cleaning").filter(here).collect().sort("location", "date", "rule")
+
+
 def _unknown(run: Run, sku: str, location: str | None) -> InputError:
     """No such series: say what there is instead."""
     series = run.scan("series").select("sku", "location").collect()

@@ -68,7 +68,8 @@ def trends(panel: Panel, forecast: Forecast, revenue: np.ndarray | None = None) 
     """Growth and direction of every series, category and the whole.
 
     Args:
-        panel: the clean panel (keys sku and location; daily or weekly), ending at the cutoff.
+        panel: the clean panel (keys sku and location), ending at the cutoff. Where periods are months, slopes are
+            taken over months instead of weeks, and what is said of the last 28 days is said of the last month.
         forecast: forecast of the same series, in the same order.
         revenue: money taken, float32 [series, time]; without it nothing has money.
 
@@ -78,14 +79,14 @@ def trends(panel: Panel, forecast: Forecast, revenue: np.ndarray | None = None) 
         the last 8 weeks; ending if it has ended, or has sold nothing for 28 days though it used to sell far more
         often.
     """
-    step = int(panel.freq.days)
-    week, periods = max(7 // step, 1), max(_MONTH // step, 1)
+    week, periods = max(round(7 / panel.freq.days), 1), max(round(_MONTH / panel.freq.days), 1)
+    year, span = (_WEEKS_PER_YEAR, 4.0) if panel.freq.unit != "1mo" else (12, _MONTH / panel.freq.days)
     weekly = weekly_totals(panel, week)
     money = np.full(len(weekly), np.nan) if revenue is None else _recent(revenue, periods)
-    own = _Level("series", weekly, _recent(panel.sales, periods), _ahead(forecast.mean, periods), money)
+    own = _Level("series", weekly, _recent(panel.sales, periods), _ahead(forecast.mean, periods), money, span)
     whole = np.zeros(len(weekly), np.int64)
     groups, names = _groups(panel)
-    season = _yearly(panel, groups, len(names), week, weekly.shape[1])
+    season = _yearly(panel, groups, (len(names), year), week, weekly.shape[1])
     top = own.summed("total", whole, 1)
     total = _fit(top.weekly, season, np.array([len(names)]))
     frames = [_rows(top, total, None, [""])]
@@ -98,7 +99,7 @@ def trends(panel: Panel, forecast: Forecast, revenue: np.ndarray | None = None) 
         frames.insert(0, _rows(middle, parent, None, list(names)))
     slopes = shrink(_fit(own.weekly, season, groups if names else whole), parent, of_parent)
     sku, location = panel.keys["sku"].cast(pl.String), panel.keys["location"].cast(pl.String)
-    frames.insert(0, _rows(own, slopes, _life(panel, periods, week), category, sku, location))
+    frames.insert(0, _rows(own, slopes, _life(panel, periods), category, sku, location))
     return pl.concat(frames)
 
 
@@ -233,11 +234,14 @@ class _Level:
     recent: np.ndarray
     ahead: np.ndarray
     money: np.ndarray
+    span: float
 
     def summed(self, name: str, groups: np.ndarray, count: int) -> _Level:
         """The level above: sums of its members."""
-        parts = (_sum_by(values, groups, count) for values in (self.weekly, self.recent, self.ahead, self.money))
-        return _Level(name, *parts)
+        weekly, recent, ahead, money = (
+            _sum_by(values, groups, count) for values in (self.weekly, self.recent, self.ahead, self.money)
+        )
+        return _Level(name, weekly, recent, ahead, money, self.span)
 
 
 @dataclass(frozen=True)
@@ -265,17 +269,18 @@ def _groups(panel: Panel) -> tuple[np.ndarray, tuple[str, ...]]:
     return codes.to_numpy(), tuple(names.to_list())
 
 
-def _yearly(panel: Panel, groups: np.ndarray, categories: int, week: int, blocks: int) -> _Season:
+def _yearly(panel: Panel, groups: np.ndarray, counts: tuple[int, int], week: int, blocks: int) -> _Season:
     """Shape of the same weeks in the years before, per category and (last row) for the whole.
 
     Mean over the years of the logarithms, times years / (years + 1), since a few years are a few draws of a season;
     1 where there is no year of history, or too few sales in it. Neighbouring weeks are averaged, because holidays
     move.
     """
+    categories, weeks_per_year = counts
     flat = _Season(np.ones((categories + 1, blocks)), np.zeros(categories + 1))
     logs, errors = [], []
     for year in range(1, 10):
-        ago = year * _WEEKS_PER_YEAR * week
+        ago = year * weeks_per_year * week
         if not blocks or panel.shape[1] < ago + (blocks + 1) * week:
             break
         before = np.nan_to_num(weekly_totals(panel, week, blocks + 2, ago - week))
@@ -312,7 +317,7 @@ def _ahead(mean: np.ndarray, periods: int) -> np.ndarray:
     return total
 
 
-def _life(panel: Panel, periods: int, week: int) -> np.ndarray:
+def _life(panel: Panel, periods: int) -> np.ndarray:
     """'new', 'ending' or '' per series."""
     time = panel.shape[1]
     sold = np.nan_to_num(panel.sales) > 0
@@ -321,7 +326,7 @@ def _life(panel: Panel, periods: int, week: int) -> np.ndarray:
     first = sold.argmax(axis=1)
     gap = np.where(times > 1, (last - first) / np.maximum(times - 1, 1), np.inf)
     silent = (times > 2) & (time - 1 - last >= periods) & (time - 1 - last >= 4 * gap)
-    new = time - panel.launch < LEAST_BLOCKS * week
+    new = (time - panel.launch) * panel.freq.days < LEAST_BLOCKS * 7
     # Where all history is shorter than that, the first column says nothing of a launch.
     new &= panel.launch > 0
     ending = (panel.state[:, -1] == ENDED) | silent
@@ -336,10 +341,11 @@ def _rows(
     sku: pl.Series | None = None,
     location: pl.Series | None = None,
 ) -> pl.DataFrame:
-    weeks = _MONTH / 7
     known = ~np.isnan(slopes.slope)
     low, high = slopes.slope - _Z80 * slopes.error, slopes.slope + _Z80 * slopes.error
-    growth, growth_low, growth_high = (np.expm1(np.clip(s, -LIMIT, LIMIT) * weeks) for s in (slopes.slope, low, high))
+    growth, growth_low, growth_high = (
+        np.expm1(np.clip(s * level.span, -4 * LIMIT, 4 * LIMIT)) for s in (slopes.slope, low, high)
+    )
     with np.errstate(invalid="ignore"):
         rising = known & (growth_low > 0) & (growth >= NOTABLE)
         falling = known & (growth_high < 0) & (growth <= -NOTABLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -84,10 +83,9 @@ def accuracy(facts: Facts, pen: Pen) -> str:
     folds = cutoffs.n_unique() or int(facts.setting("backtest", "report_folds", 0))
     lead = pen.t("report.accuracy.lead", folds=Shown("count", folds))
     if cutoffs.len() and facts.horizon:
-        length = timedelta(days=7 if facts.freq == "1w" else 1)
-        first: date = cutoffs.min() + length  # type: ignore[operator, assignment]
-        last: date = cutoffs.max() + facts.horizon * length  # type: ignore[operator, assignment]
-        lead += " " + pen.t("report.accuracy.span", first=Shown("day", first), last=Shown("day", last))
+        first = facts.later(cutoffs.min(), 1)  # type: ignore[arg-type]
+        last = facts.later(cutoffs.max(), facts.horizon)  # type: ignore[arg-type]
+        lead += " " + pen.t("report.accuracy.span", first=Shown(facts.when, first), last=Shown(facts.when, last))
     body = f'{verdict}<div class="pair">{gain}{cover}</div>{distance}{_models(board, pen)}'
     return section(pen, "accuracy", body, lead)
 
@@ -262,6 +260,7 @@ def _example(example: str, language: str, titles: Mapping[str, str | None]) -> s
     example = example.replace(" -> ", " → ")
     if language == "zh":
         example = re.sub(r"\b(\d+) days\b", r"\1 天", example)
+        example = re.sub(r"\b([\d,]+) units\b", r"\1 件", example)
     return example
 
 
@@ -296,7 +295,7 @@ def _cleaning(facts: Facts, pen: Pen) -> str:
         [
             pen.name("rule", row["rule"]),
             name_of(row),
-            pen.n("day", row["date"]),
+            pen.n(facts.when, row["date"]),
             pen.n("number", row["before"]),
             pen.n("number", row["after"]),
         ]
@@ -341,7 +340,7 @@ def made(facts: Facts, history: Sequence[RunLike], pen: Pen) -> str:
         ("run", safe(m.get("run"))),
         ("created", pen.n("moment", m.get("created"))),
         ("as_of", pen.n("day" if len(str(m["as_of"])) == 10 else "moment", m["as_of"]) if m.get("as_of") else ""),
-        ("cutoff", pen.n("day", facts.cutoff)),
+        ("cutoff", pen.n(facts.when, facts.cutoff)),
         ("shop", safe(facts.shop.get("name", ""))),
         ("products", pen.n("count", facts.series["sku"].n_unique())),
         ("series", pen.n("count", facts.series.height)),

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any, Protocol
 
 import polars as pl
 
 from windvane import schema
+from windvane.freq import shifted
+from windvane.report.numbers import Kind
 
 HISTORY = 120
 """Past periods shown in a fan chart."""
@@ -77,8 +79,8 @@ class Facts:
 
     Attributes:
         manifest: the run's manifest.
-        cutoff: last period of the data; ``None`` for a run without panel and forecasts.
-        freq: "1d" or "1w".
+        cutoff: last period of the data (a datetime for hours); ``None`` for a run without panel and forecasts.
+        freq: "1h", "1d", "1w" or "1mo".
         horizon: periods forecast; 0 without forecasts.
         dates: the shared axis of fan charts: up to :data:`HISTORY` past periods, then the horizon.
         quantiles: quantile columns of the forecasts, in order.
@@ -105,6 +107,15 @@ class Facts:
     outlook: Outlook | None
     lives: pl.DataFrame
     tables: Mapping[str, pl.DataFrame]
+
+    @property
+    def when(self) -> Kind:
+        """How the start of a period is shown."""
+        return "moment" if self.freq == "1h" else "day"
+
+    def later(self, start: date, periods: int) -> date:
+        """Start of the period so many after the one that starts at ``start``; negative = before."""
+        return shifted(self.freq, start, periods)
 
     @property
     def bands(self) -> pl.DataFrame:
@@ -153,8 +164,8 @@ def gather(run: RunLike) -> Facts:
     freq = str(((run.manifest.get("config") or {}).get("clean") or {}).get("freq", "1d"))
     horizon = int(forecasts["step"].max() or 0) if forecasts.height else 0  # type: ignore[arg-type]
     cutoff = _last_day(forecasts, "cutoff") or _last_day(panel.select(pl.col("date").max()).collect(), "date")
-    length = timedelta(days=7 if freq == "1w" else 1)
-    lately = panel if cutoff is None else panel.filter(pl.col("date") > cutoff - HISTORY * length)
+    begin = None if cutoff is None else shifted(freq, cutoff, -max(horizon, 1))
+    lately = panel if cutoff is None else panel.filter(pl.col("date") > shifted(freq, cutoff, -HISTORY))
     # Sums shared among threads differ in their last bits from run to run; a page should not. Hence the rounding.
     sums = panel.group_by("date").agg(
         pl.col("sales").sum().round(4).alias("units"), pl.col("revenue").sum().round(4).alias("money")
@@ -174,7 +185,7 @@ def gather(run: RunLike) -> Facts:
         )
         .sort("date")
     )
-    before = totals if cutoff is None else totals.filter(pl.col("date") > cutoff - max(horizon, 1) * length)
+    before = totals if begin is None else totals.filter(pl.col("date") > begin)
     tables = {name: _read(run, name, schema.DERIVED[name].types) for name in _OTHER}
     if "quarantine_summary" in run.tables:
         tables["quarantine_summary"] = run.read("quarantine_summary")
@@ -188,7 +199,7 @@ def gather(run: RunLike) -> Facts:
         quantiles=quantiles,
         totals=totals.tail(TOTAL_HISTORY),
         ahead=ahead,
-        series=_series(recent, forecasts, prices, names, cutoff, max(horizon, 1) * length),
+        series=_series(recent, forecasts, prices, names, begin),
         history=recent.select(*KEY, "date", "sales"),
         outlook=_outlook(before, ahead) if horizon else None,
         lives=_lives(ends, recent),
@@ -286,10 +297,9 @@ def _series(
     forecasts: pl.DataFrame,
     prices: pl.DataFrame,
     names: pl.DataFrame,
-    cutoff: date | None,
-    span: timedelta,
+    begin: date | None,
 ) -> pl.DataFrame:
-    window = recent if cutoff is None else recent.filter(pl.col("date") > cutoff - span)
+    window = recent if begin is None else recent.filter(pl.col("date") > begin)
     sold = window.group_by(KEY).agg(pl.col("revenue").sum().round(4), pl.col("sales").sum().round(4).alias("sold"))
     low, high = schema.quantile_name(0.1), schema.quantile_name(0.9)
     spread = (pl.col(high) - pl.col(low)).sum() if {low, high} <= set(forecasts.columns) else pl.lit(None)
@@ -365,8 +375,6 @@ def _is_quantile(name: str) -> bool:
 
 def _last_day(frame: pl.DataFrame, column: str) -> date | None:
     value = frame[column].max() if frame.height else None
-    if isinstance(value, datetime):
-        return value.date()
     return value if isinstance(value, date) else None
 
 

@@ -51,7 +51,7 @@ def total(
         bands: date and quantile columns of the sum (units), as in the table ``totals``.
     """
     prefix = look.currency if column == "money" else ""
-    when = f"%{{x|{look.text('format.hover_date')}}}<br><b>{prefix}%{{y:,.0f}}</b>"
+    when = f"%{{x|{look.date}}}<br><b>{prefix}%{{y:,.0f}}</b>"
     hover = f"{when}<extra></extra>"
     # The expectation starts at the last known point, so that the line does not break.
     joint = pl.concat([past.tail(1), ahead], how="vertical_relaxed") if past.height else ahead
@@ -109,7 +109,7 @@ def fan(
                     "fillcolor": look.colour(colour),
                 }
             )  # fmt: skip
-    when = f"%{{x|{look.text('format.hover_date')}}}<br>"
+    when = f"%{{x|{look.date}}}<br>"
     sold = f"{when}{look.text('report.fans.history')} <b>%{{y:,.4~g}}</b><extra></extra>"
     middle = (
         f"{when}{look.text('report.fans.median')} <b>%{{y:,.3~g}}</b><br>{look.text('report.fans.band80')} "

@@ -91,7 +91,7 @@ def render(run: RunLike, language: str | None = None, history: Sequence[RunLike]
 
 def _data(facts: Facts, run: RunLike, listing: pl.DataFrame) -> dict[str, Any]:
     """Everything the page's script reads."""
-    look = Look(None, None, symbol(facts.currency))
+    look = Look(None, None, symbol(facts.currency), {"1h": "hour", "1mo": "month"}.get(facts.freq, "day"))
     # The outermost quantiles are in the tables, not in the charts.
     drawn = [q for q in facts.quantiles if q in figures.DRAWN]
     board = evidence.chosen_rows(facts.tables["leaderboard"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -18,11 +18,12 @@ RANKED = 8
 """Entries of each ranked list."""
 FIRST = 7
 """Lines of the list of what to order first."""
+_PERIODS = {"1h": "hour", "1d": "day", "1w": "week", "1mo": "month"}
 
 
 def periods(facts: Facts) -> Text:
     """The horizon in words."""
-    return Text(f"report.overview.{'weeks' if facts.freq == '1w' else 'days'}", (("count", str(facts.horizon)),))
+    return Text(f"report.overview.{_PERIODS[facts.freq]}s", (("count", str(facts.horizon)),))
 
 
 def section(pen: Pen, name: str, body: str, lead: str = "") -> str:
@@ -92,7 +93,7 @@ def overview(facts: Facts, listing: pl.DataFrame, pen: Pen) -> str:
             f'<div data-panel="{name}"{" hidden" if i else ""}>{plot(pen, name, "report.overview.demand")}{note}</div>'
             for i, ((name, _), note) in enumerate(zip(group, _chart_notes(facts, pen), strict=True))
         )
-    period = Text(f"report.overview.{'week' if facts.freq == '1w' else 'day'}")
+    period = Text(f"report.overview.{_PERIODS[facts.freq]}")
     demand = panel(pen.t("report.overview.demand"), pen.t("report.overview.demand_note", period=period), chart, "wide")
     body = f'<div class="tiles">{tiles}</div>{_stock_banner(facts, listing, pen)}'
     body += f'<div class="pair lean">{demand}{_first_orders(listing, pen)}</div>{_last_run(facts, pen)}'
@@ -111,7 +112,10 @@ def freshness(facts: Facts, pen: Pen) -> str:
         return ""
     until = facts.dates[-1] if facts.dates else facts.cutoff
     text = pen.t(
-        "report.overview.fresh", cutoff=Shown("day", facts.cutoff), periods=periods(facts), until=Shown("day", until)
+        "report.overview.fresh",
+        cutoff=Shown(facts.when, facts.cutoff),
+        periods=periods(facts),
+        until=Shown(facts.when, until),
     )
     late = _days_late(facts)
     stale = pen.t("report.overview.stale", count=Shown("count", late), cutoff=Shown("day", facts.cutoff))
@@ -127,7 +131,8 @@ def _days_late(facts: Facts) -> int:
     except ValueError:
         return 0
     # A period is known once it has ended.
-    return (made - facts.cutoff - timedelta(days=7 if facts.freq == "1w" else 1)).days
+    end = facts.later(facts.cutoff, 1)
+    return (made - (end.date() if isinstance(end, datetime) else end)).days
 
 
 def _tile(title: str, value: str, note: str, kind: str = "") -> str:

@@ -51,11 +51,18 @@ class Look:
             figure serves every language.
         colours: palette; ``None`` leaves markers ``@c:name`` likewise.
         currency: symbol before money.
+        period: "hour", "day" (weeks too) or "month": how precisely a date is told.
     """
 
     language: str | None = "en"
     colours: Mapping[str, str] | None = None
     currency: str = "$"
+    period: str = "day"
+
+    @property
+    def date(self) -> str:
+        """How a date is written beside the pointer."""
+        return self.text("format.hover_date" if self.period == "day" else f"format.hover_{self.period}")
 
     def text(self, key: str) -> str:
         """Text of a catalogue key, or its marker."""

@@ -52,6 +52,23 @@ def past_origins(panel: Panel, horizon: int, pooled: bool) -> np.ndarray:
     return np.sort(origins).astype(np.int64)
 
 
+def means_as_made(point: FittedPoint, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """Forecasts after each origin as they were made then, float32 [series, origins, horizon].
+
+    One call for all origins, except for those before which a stock-out was recognised only afterwards.
+    """
+    revised = np.array([panel.revised_after(int(origin)) for origin in origins], bool)
+    if not revised.any():
+        return point.means(panel, origins, horizon)
+    out = np.empty((panel.shape[0], len(origins), horizon), np.float32)
+    if not revised.all():
+        out[:, ~revised] = point.means(panel, origins[~revised], horizon)
+    for i in np.flatnonzero(revised):
+        then = panel.as_of(panel.dates[int(origins[i])])
+        out[:, i] = point.means(then, origins[i : i + 1], horizon)[:, 0]
+    return out
+
+
 @dataclass(frozen=True)
 class Calibrated:
     """A point model with calibrated uncertainty.
@@ -84,7 +101,7 @@ class Calibrated:
             return None
         if pooled:
             fitted = self.point.fit(panel.as_of(panel.dates[int(origins[0])]), horizon, rng)
-        return Evidence(origins, fitted.means(panel, origins, horizon))
+        return Evidence(origins, means_as_made(fitted, panel, origins, horizon))
 
     def finish(
         self,

@@ -65,11 +65,12 @@ def idle(panel: Panel, origins: np.ndarray) -> np.ndarray:
     """Whether a series has gone unsold for improbably long at each origin, bool [series, origins].
 
     A run of zeros up to the origin counts as improbable below 1 in 100, given the share of periods with a sale in
-    the (up to 182) periods before the run.
+    the (up to 182) periods before the run. Unknown periods (out of stock, say) count neither way.
     """
     sold = panel.sales > 0
-    total = np.zeros((panel.shape[0], panel.shape[1] + 1), np.int32)
+    total, seen = (np.zeros((panel.shape[0], panel.shape[1] + 1), np.int32) for _ in range(2))
     np.cumsum(sold, axis=1, out=total[:, 1:])
+    np.cumsum(~np.isnan(panel.sales), axis=1, out=seen[:, 1:])
     out = np.zeros((panel.shape[0], len(origins)), bool)
     for i, origin in enumerate(origins):
         newest = sold[:, : origin + 1][:, ::-1]
@@ -77,8 +78,10 @@ def idle(panel: Panel, origins: np.ndarray) -> np.ndarray:
         low = np.maximum(origin + 1 - run - _IDLE_WINDOW, panel.launch).clip(0, origin + 1)
         high = np.maximum(origin + 1 - run, low)
         rows = np.arange(panel.shape[0])
-        share = (total[rows, high] - total[rows, low]) / np.maximum(high - low, 1)
-        out[:, i] = run * np.log1p(-np.minimum(share, 1 - 1e-9)) < np.log(0.01)
+        known = seen[rows, high] - seen[rows, low]
+        share = (total[rows, high] - total[rows, low]) / np.maximum(known, 1)
+        zeros = seen[:, origin + 1] - seen[rows, origin + 1 - run]
+        out[:, i] = zeros * np.log1p(-np.minimum(share, 1 - 1e-9)) < np.log(0.01)
     return out
 
 
