@@ -114,8 +114,8 @@ class Clean(_Block):
     )
     stockouts: Literal["infer", "told", "off"] = Field(
         "infer",
-        description="Days out of stock are no days without demand. infer: told by stock, inferred elsewhere; told: by "
-        "stock alone; off: sales are taken as they are.",
+        description="Days out of stock are no days without demand. infer: told by stock, inferred elsewhere (if "
+        "periods are days or weeks); told: by stock alone; off: sales are taken as they are.",
     )
     stockout_alpha: float = Field(
         0.001, gt=0, le=0.1, description="Chance below which a run without a sale is called a stock-out."

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windvane.ingest.privacy import pseudonym, pseudonyms, scrub, scrubbed
+from windvane.ingest.privacy import Pseudonyms, pseudonym, pseudonyms, scrub, scrubbed
 
 pytestmark = pytest.mark.tiny
 
@@ -104,6 +104,15 @@ def test_pseudonyms_are_keyed_and_stable():
     column = pseudonyms(pl.Series("c", ["ann", None, "bob", "ann"]), b"k" * 32)
     assert column[1] is None
     assert column[0] == column[3] == pseudonym("ann", b"k" * 32)
+
+
+@given(st.lists(st.lists(st.sampled_from(["ann", "bob", "陈", "", None]), max_size=6), max_size=4), st.integers(0, 3))
+def test_who_comes_again_is_known_again_within_bounds(columns, most):
+    made = Pseudonyms(b"k" * 32, most)
+    for column in columns:
+        found = made.of(pl.Series("c", column, dtype=pl.String))
+        assert found.name == "c"
+        assert found.to_list() == [None if each is None else pseudonym(each, b"k" * 32) for each in column]
 
 
 @pytest.mark.skipif("WINDVANE_DATA" not in os.environ, reason="WINDVANE_DATA is not set")

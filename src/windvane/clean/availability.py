@@ -111,7 +111,9 @@ def judge(series: Series, told: Told | None, calendar: Window, settings: Clean) 
     if told is not None:
         short = (told.share < settings.stockout_share) & ~np.isnan(sales)
     seen = np.where(short, np.float32(np.nan), sales)
-    alpha = settings.stockout_alpha if settings.stockouts == "infer" else 0.0
+    # Hours and months are too unlike days: nobody has measured how well runs of them can be judged.
+    inferring = settings.stockouts == "infer" and calendar.freq.unit in ("1d", "1w")
+    alpha = settings.stockout_alpha if inferring else 0.0
     rule = stockouts.Rule.of(calendar.freq.unit, alpha)
     found = stockouts.infer(seen, series.launch, series.groups, series.promoted, rule)
     with np.errstate(invalid="ignore"):
@@ -124,7 +126,7 @@ def judge(series: Series, told: Told | None, calendar: Window, settings: Clean) 
     if told is not None:
         since = np.where(kind == 1, np.maximum(told.since, columns), since)
     since = np.where(kind == 2, found.since, since).astype(np.int32)
-    open_to = np.full(shape, settings.stockouts == "infer")
+    open_to = np.full(shape, inferring)
     if told is not None:
         open_to &= np.isnan(told.share)
     demand = stockouts.demand(sales, found, kind > 0, open_to)

@@ -59,8 +59,13 @@ class Cleaned:
 
     @property
     def wanted(self) -> Panel:
-        """The panel with estimated demand where the shelf was empty: for sums of the recent past, not for models."""
-        return replace(self.panel, sales=self.shelf.demand, stockouts=None)
+        """The panel with estimated demand where the shelf was found empty: for sums of the recent past, not for models.
+
+        What was lost on days that only may have been out of stock is left out: on shops whose true demand is not
+        known, nobody can tell how much of it is real.
+        """
+        sales = np.where(self.shelf.kind > 0, self.shelf.demand, self.panel.sales)
+        return replace(self.panel, sales=sales, stockouts=None)
 
     @property
     def frame(self) -> pl.DataFrame:

@@ -149,7 +149,7 @@ class Flow:
             Again: it must be read once more.
         """
         only = True
-        for piece, last in marked(ahead(self._checked())):
+        for piece, last in marked(ahead(self._private())):
             only = only and last
             good = piece.checked.good
             self._count(piece)
@@ -161,8 +161,13 @@ class Flow:
         yield from self._survivors()
         self._notice()
 
+    def _private(self) -> Iterator[_Piece]:
+        """Chunks fit to be written; the part of the work that goes on while the chunk before is written."""
+        for piece in ahead(self._checked()):
+            yield replace(piece, checked=replace(piece.checked, good=self.people.private(piece.checked.good)))
+
     def _checked(self) -> Iterator[_Piece]:
-        """Chunks, read and checked; the part of the work that goes on while the chunk before is written."""
+        """Chunks, read and checked."""
         block, tidier = self._job.block, None
         if block.tidy is not None:
             tidier = Tidier(block.tidy)
@@ -173,7 +178,6 @@ class Flow:
             if block.where is not None:
                 source = source.filter(holds(source, block.where, self._job.label))
             checked = self._checker.chunk(source, self._shown(content))
-            checked = replace(checked, good=self.people.private(checked.good))
             hashes = None
             if self._loose:
                 hashes = checked.good.select(block.table.key).hash_rows().to_numpy()

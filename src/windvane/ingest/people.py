@@ -13,7 +13,7 @@ import polars as pl
 from windvane.ingest import columns
 from windvane.ingest.check import Hide
 from windvane.ingest.mapping import Block
-from windvane.ingest.privacy import pseudonyms, scrubbed
+from windvane.ingest.privacy import Pseudonyms, scrubbed
 from windvane.store import Workspace
 
 
@@ -40,7 +40,9 @@ class People:
         self._ours = given if settings.pseudonymise else []
         self._texts = written if settings.scrub else []
         self._shy = settings.pseudonymise or settings.scrub
-        self._key = workspace.secret if self._ours else b""
+        key = workspace.secret if self._ours else b""
+        # One each, since rows taken and rows refused are looked after in threads of their own.
+        self._taken, self._refused = Pseudonyms(key), Pseudonyms(key)
         self._kept = {*columns.used(block), *block.columns}
         self._free = {*self._texts, *(name for text in self._texts for name in columns.origins(block.columns[text]))}
         # A retry puts the pseudonym straight into our column, so it must be that of what our column would hold.
@@ -65,7 +67,7 @@ class People:
         """Accepted rows as they may be written."""
         texts = [scrubbed(good[name])[0] for name in self._texts if name in good.columns]
         names = [name for name in self._ours if name in good.columns]
-        return good.with_columns(*texts, *(pseudonyms(good[name], self._key) for name in names))
+        return good.with_columns(*texts, *(self._taken.of(good[name]) for name in names))
 
     @property
     def hide(self) -> Hide:
@@ -83,7 +85,7 @@ class People:
             present = [name for name in frame.columns if name in names]
             return frame.with_columns(
                 *(scrubbed(frame[name])[0] for name in texts if frame[name].dtype == pl.String),
-                *(pseudonyms(columns.as_text(self._value(frame, name)), self._key) for name in present),
+                *(self._refused.of(columns.as_text(self._value(frame, name))) for name in present),
             )
 
         return hide

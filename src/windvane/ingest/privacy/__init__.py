@@ -6,7 +6,7 @@ Example:
     'Call me at [phone] or [email]'
 """
 
-from windvane.ingest.privacy.pseudonym import pseudonym, pseudonyms
+from windvane.ingest.privacy.pseudonym import Pseudonyms, pseudonym, pseudonyms
 from windvane.ingest.privacy.scrub import scrub, scrubbed
 
-__all__ = ["pseudonym", "pseudonyms", "scrub", "scrubbed"]
+__all__ = ["Pseudonyms", "pseudonym", "pseudonyms", "scrub", "scrubbed"]

@@ -14,12 +14,37 @@ def pseudonym(identifier: str, key: bytes) -> str:
 
 def pseudonyms(values: pl.Series, key: bytes) -> pl.Series:
     """Pseudonyms of a text column; null stays null."""
-    known = values.drop_nulls().unique()
-    if not known.len():
-        return values.cast(pl.String)
-    table = pl.DataFrame({"value": known, "pseudonym": _many(known.to_list(), key)})
-    joined = values.to_frame("value").join(table, on="value", how="left", maintain_order="left")
-    return joined["pseudonym"].alias(values.name)
+    return Pseudonyms(key).of(values)
+
+
+class Pseudonyms:
+    """Pseudonyms of one column after another, remembering those of people who come again.
+
+    Args:
+        key: the workspace's secret.
+        most: people remembered at most, so that memory stays bounded.
+    """
+
+    def __init__(self, key: bytes, most: int = 1_000_000) -> None:
+        self._key = key
+        self._most = most
+        self._known = pl.DataFrame(schema={"value": pl.String, "pseudonym": pl.String})
+
+    def of(self, values: pl.Series) -> pl.Series:
+        """Pseudonyms of a text column; null stays null."""
+        if values.null_count() == values.len():
+            return values.cast(pl.String)
+        asked = values.cast(pl.String).to_frame("value")
+        found = asked.join(self._known, on="value", how="left", maintain_order="left")["pseudonym"]
+        lacking = found.is_null() & asked["value"].is_not_null()
+        if lacking.any():
+            new = asked["value"].filter(lacking).unique()
+            table = pl.DataFrame({"value": new, "pseudonym": _many(new.to_list(), self._key)})
+            missed = asked.filter(lacking).join(table, on="value", how="left", maintain_order="left")["pseudonym"]
+            found = found.scatter(lacking.arg_true(), missed)
+            if self._known.height + table.height <= self._most:
+                self._known = pl.concat([self._known, table])
+        return found.alias(values.name)
 
 
 def _many(identifiers: list[str], key: bytes) -> list[str]:

@@ -220,7 +220,7 @@ class Recoded:
         name = marked(data)
         data = data.removeprefix(codecs.BOM_UTF8)
         while name is None:
-            if beyond := _BEYOND.search(data):
+            if not data.isascii() and (beyond := _BEYOND.search(data)):
                 at = beyond.start()
                 data += exactly(self._stream, max(0, SAMPLE - len(data) + at))
                 if sum(map(len, _RUNS.findall(data, at))) < _SCARCE:
