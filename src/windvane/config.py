@@ -32,8 +32,10 @@ class Shop(_Block):
 
     name: str = Field("my shop", description="Name shown in the report.")
     language: Literal["en", "zh"] = Field("en", description="Language of sentences written into tables.")
-    currency: str = Field("USD", description="ISO 4217 code shown beside money.")
-    country: str = Field("US", description="ISO 3166 code of the country whose public holidays count.")
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="ISO 4217 code shown beside money.")
+    country: str = Field(
+        "US", pattern="^[A-Z]{2}$", description="ISO 3166 code of the country whose public holidays count."
+    )
     subdivision: str = Field("", description="State or province whose holidays count too, if any.")
 
 

@@ -211,3 +211,14 @@ def test_a_wrong_setting_is_named(fresh, run):
     assert_paragraph(run("run", "-w", fresh), "forecast.horizon", "docs")
     (fresh / "windvane.toml").write_text('[backtest]\nmodels = ["prophet"]\n')
     assert_paragraph(run("run", "-w", fresh), "prophet", "moving_average")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--currency", "EURO", "currency"), ("--country", "XX", "no country"), ("--country", "de", "country")],
+)
+def test_init_knows_its_codes(option, value, told, tmp_path, run):
+    code, _, said = run("init", tmp_path / "shop", option, value)
+    assert code == 1
+    assert told in said
+    assert not (tmp_path / "shop").exists()

@@ -200,7 +200,7 @@ def test_the_money_of_a_line_becomes_a_price(tmp_path):
     for header in ("Total", "Price"):  # a "price" that grows with the units is the money of the line
         path = written(tmp_path / f"{header}.csv", ["Order", "Date", "SKU", "Qty", header], rows)
         price = tomllib.loads(write(guess([path])))["orders"][0]["columns"]["unit_price"]
-        assert price["sql"] == f'TRY_CAST("{header}" AS DOUBLE) / NULLIF(TRY_CAST("Qty" AS DOUBLE), 0)'
+        assert price["sql"] == f'ABS(TRY_CAST("{header}" AS DOUBLE) / NULLIF(TRY_CAST("Qty" AS DOUBLE), 0))'
 
 
 @pytest.mark.tiny
@@ -208,6 +208,28 @@ def test_a_total_that_does_not_grow_with_the_units_is_a_price(tmp_path):
     rows = [[n // 2, "2024-01-05", f"S{n % 3}", 1 + n % 4, f"{2 + n % 3}.50"] for n in range(60)]
     path = written(tmp_path / "o.csv", ["Order", "Date", "SKU", "Qty", "Paid"], rows)
     assert tomllib.loads(write(guess([path])))["orders"][0]["columns"]["unit_price"] == "Paid"
+
+
+@pytest.mark.tiny
+def test_a_return_without_a_sign_on_its_money_tells_price_from_total(tmp_path):
+    rows = [
+        ["1", "2026-03-01", "TEA", 2, "4.50"],
+        ["1", "2026-03-01", "CUP", 1, "12.00"],
+        ["2", "2026-03-02", "TEA", -1, "4.50"],
+    ]
+    path = written(tmp_path / "o.csv", ["Order", "Date", "SKU", "Qty", "Paid"], rows)
+    assert tomllib.loads(write(guess([path])))["orders"][0]["columns"]["unit_price"] == "Paid"
+
+
+@pytest.mark.tiny
+def test_next_months_file_is_meant_too(tmp_path):
+    for name, pattern in {
+        "orders-2026.csv": "orders*.csv",
+        "sales 03.2026.csv": "sales*.2026.csv",
+        "2026.csv": "2026*.csv",
+    }.items():
+        path = written(tmp_path / name, ["sku", "date", "qty"], [["A", "2026-01-01", 2]] * 3)
+        assert tomllib.loads(write(guess([path])))["orders"][0]["file"] == pattern
 
 
 @pytest.mark.tiny
@@ -231,7 +253,7 @@ def test_files_alike_share_a_block(tmp_path):
     written(tmp_path / "products.csv", ["sku", "title", "brand"], [["A", "Tea", "Kyo"], ["B", "Cup", "Umi"]])
     blocks = tomllib.loads(write(guess([tmp_path])))
     assert [each["file"] for each in blocks["orders"]] == ["sales-*.csv"]
-    assert [each["file"] for each in blocks["products"]] == ["products.csv"]
+    assert [each["file"] for each in blocks["products"]] == ["products*.csv"]
 
 
 @pytest.mark.tiny

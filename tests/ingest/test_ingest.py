@@ -165,12 +165,18 @@ def test_query_over_several_files(shop):
 
 def test_files_given_singly(shop):
     workspace, folder = shop
-    with pytest.raises(InputError, match=r"matches items\.csv"):
-        ingest(workspace, parse(MAPPING, "mine"), [folder / "sales-1.csv"])
+    assert [file.table for file in ingest(workspace, parse(MAPPING, "mine"), [folder / "sales-1.csv"]).files] == [
+        "orders"
+    ]
+    other = folder / "other.csv"
+    other.write_bytes((folder / "items.csv").read_bytes())
+    with pytest.raises(InputError, match=r"recognises none of the files.*must be called sales"):
+        ingest(workspace, parse(MAPPING, "mine"), [other])
     only = {"orders": MAPPING["orders"]}
     with pytest.raises(MappingError, match=r"no block for items\.csv"):
         ingest(workspace, parse(only, "mine"), [folder / "sales-1.csv", folder / "items.csv"])
-    assert ingest(workspace, parse(only, "mine"), [folder / "sales-1.csv"]).files[0].accepted == 3
+    assert workspace.tables.rows("orders") == 3
+    assert ingest(workspace, parse(only, "mine"), [folder / "sales-1.csv"]).files[0].already
 
 
 def test_progress_hears_of_every_file(shop):

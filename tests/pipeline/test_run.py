@@ -313,3 +313,13 @@ def test_the_manifest_says_what_the_run_was_made_from(street):
     assert manifest["config"]["forecast"]["horizon"] == 14
     assert manifest["tables"] == published.tables
     json.dumps(manifest)
+
+
+def test_a_price_list_of_some_products_leaves_the_others_the_price_paid(tmp_path):
+    found = shops.only(shops.tables(products=4, days=80), "orders", "prices")
+    found["prices"] = found["prices"].filter(pl.col("sku") == "s00")
+    published = run(shops.shop(tmp_path / "shop", found, shops.SIMPLE))
+    reorder = published.read("reorder")
+    assert set(reorder["sku"]) > {"s00"}
+    assert reorder["unit_margin"].null_count() == 0
+    assert (reorder["unit_margin"] > 0).all()

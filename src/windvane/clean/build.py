@@ -61,11 +61,14 @@ class Cleaned:
     def wanted(self) -> Panel:
         """The panel with estimated demand where the shelf was found empty: for sums of the recent past, not for models.
 
+        It has the price last paid as well, for products that no price list names.
+
         What was lost on days that only may have been out of stock is left out: on shops whose true demand is not
         known, nobody can tell how much of it is real.
         """
         sales = np.where(self.shelf.kind > 0, self.shelf.demand, self.panel.sales)
-        return replace(self.panel, sales=sales, stockouts=None)
+        past = {"price": self.price, **self.panel.past}
+        return replace(self.panel, sales=sales, past=past, stockouts=None)
 
     @property
     def frame(self) -> pl.DataFrame:

@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
+_INTERRUPTED = "Interrupted."
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for machines instead of text.")]
 
 
@@ -64,8 +65,12 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _complain(error.message, error.remedy, as_json)
         sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == 130:  # typer has caught the interruption, and says nothing
+            _complain(_INTERRUPTED, "Nothing that was acknowledged is lost; run the same command again.", as_json)
+        raise
     except KeyboardInterrupt:
-        _complain("Interrupted.", "Nothing that was acknowledged is lost; run the same command again.", as_json)
+        _complain(_INTERRUPTED, "Nothing that was acknowledged is lost; run the same command again.", as_json)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,6 +25,7 @@ def forget(
     from windvane.store.erase import forget as erase
 
     opened = workspace_at(workspace)
+    customers = [name.strip() for name in customers]
     names = list(customers)
     if not hashed:
         names += [pseudonym(name, opened.secret) for name in customers]
@@ -39,7 +40,10 @@ def _show(erasure: Erasure) -> None:
     from rich.markup import escape
 
     touched = bool(erasure.tables or erasure.run_files or erasure.removed_files)
-    say(f"[green]✓[/] Erasure {erasure.id}: " + ("done." if touched else "nothing was held of this customer."))
+    if not touched and not erasure.left:
+        say(f"[yellow]![/] Erasure {erasure.id}: nothing is held under this identifier, compared letter by letter.")
+        return
+    say(f"[green]✓[/] Erasure {erasure.id}: done. Counts are of stored rows, older versions among them.")
     for each in erasure.tables:
         what = f"{each.blanked:,} rows emptied" if each.blanked else f"{each.removed:,} rows removed"
         say(f"  {each.table:<11} {what} in {each.files:,} files of {each.versions:,} versions")

@@ -74,6 +74,8 @@ def _show_reasons(reports: list[IngestReport]) -> None:
             for each in file.reasons[:5]:
                 example = f", e.g. line {each.line}" + (f": {each.value!r}" if each.value is not None else "")
                 lines.append(escape(f"  {file.table}: {each.rows:,} × {each.reason}{example}"))
+            if len(file.reasons) > 5:
+                lines.append(f"  {file.table}: and {len(file.reasons) - 5} more reasons")
     if lines:
         say("In quarantine (see: windvane quarantine):")
         for line in lines:

@@ -64,10 +64,16 @@ def _shop(given: dict[str, str]) -> Shop:
     from windvane.config import Shop
 
     try:
-        return Shop.model_validate(given)
+        shop = Shop.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"--{first['loc'][0]}: {first['msg'].lower()}.", "Correct the option.") from None
+    if "country" in given:
+        from windvane.ingest.calendar import countries
+
+        if shop.country not in countries():
+            raise ConfigError(f"--country: no country has the code {shop.country}.", "Give its ISO 3166 code, as DE.")
+    return shop
 
 
 def _created(place: Path, shop: Shop) -> Path:

@@ -92,9 +92,11 @@ def pattern(guess: FileGuess, guesses: Sequence[FileGuess]) -> str:
     """Name, or pattern of names, of the files that a guess is for."""
     columns = [each.name for each in guess.cells]
     alike = [each.item.name for each in guesses if [c.name for c in each.cells] == columns]
-    if len(alike) < 2:
-        return glob.escape(guess.item.name)
     start, end = _common(alike), _common([name[::-1] for name in alike])[::-1]
+    if len(alike) < 2:
+        # The next export will have another date or number in its name.
+        stem, dot, ending = guess.item.name.partition(".")
+        start, end = re.sub(r"[\d_.\- ]+$", "", stem) or stem, dot + ending
     found = f"{glob.escape(start)}*{glob.escape(end)}"
     others = [each.item.name for each in guesses if each.item.name not in alike]
     fits = re.compile(re.escape(start) + ".*" + re.escape(end))
@@ -243,7 +245,8 @@ def _money(guess: FileGuess) -> list[_Line]:
         lines.append(_Line("unit_price", _source(price, Local()), _said(price)))
     elif amount is not None:
         paid = number_sql(amount.cells)
-        each = f"{paid} / NULLIF({number_sql(units.cells)}, 0)" if units else paid
+        # Some write the money of a return with a sign and some without: a price has none.
+        each = f"ABS({paid} / NULLIF({number_sql(units.cells)}, 0))" if units else f"ABS({paid})"
         said = f"Money of the whole line by its units. {_said(amount)}"
         lines.append(_Line("unit_price", f"{{ sql = {_text(each)} }}", said))
     discount = guess.get("discount")
@@ -258,9 +261,9 @@ def _money_of(money: Choice, guess: FileGuess) -> str | None:
     if sku is None or units is None:
         return None
     values = {"p": money.cells.values, "u": units.cells.values, "s": sku.cells.values.cast(pl.String)}
-    frame = pl.DataFrame(values).filter((pl.col("u") > 0) & (pl.col("p") > 0))
+    frame = pl.DataFrame(values).with_columns(pl.col("u", "p").abs()).filter((pl.col("u") > 0) & (pl.col("p") > 0))
     frame = frame.filter(pl.col("u").n_unique().over("s") > 1)
-    if frame.height < 20:
+    if frame.height < 2:
         return None
 
     def spread(value: pl.Expr) -> pl.Expr:

@@ -87,10 +87,12 @@ def jobs_of(mapping: Mapping, source: Path | Sequence[Path]) -> list[Job]:
             missing += [] if found else [block]
         used |= {item.path for job in jobs for item in job.items}
     if missing and not used:
-        wanted = ", ".join(missing[0].tidy.signature) if missing[0].tidy else ""
+        block = missing[0]
+        signature = ", ".join(block.tidy.signature) if block.tidy else ""
+        wanted = f"have the columns {signature}" if signature else f"be called {block.file}"
         raise InputError(
             f"Mapping {mapping.name} recognises none of the files.",
-            f"For {missing[0].table.name}, a file must have the columns {wanted}.",
+            f"For {block.table.name}, a file must {wanted}; or change the mapping.",
         )
     if not isinstance(source, Path):
         unused = [path for path in source if path not in used and not any(path in each.parents for each in used)]
@@ -124,10 +126,7 @@ def _mentions(query: str, name: str) -> bool:
 def _find(source: Path | Sequence[Path], pattern: str) -> list[Item]:
     if isinstance(source, Path):
         return read.find(source, pattern)
-    found = read.items(source, pattern)
-    if not found:
-        raise InputError(f"None of the given files matches {pattern}.", "Give the folder, or that file too.")
-    return found
+    return read.items(source, pattern)
 
 
 def _recognised(source: Path | Sequence[Path], block: Block) -> list[Item]:
@@ -147,6 +146,8 @@ def _columns(item: Item, block: Block) -> list[str]:
 
 def _find_one(source: Path | Sequence[Path], pattern: str) -> Item:
     found = _find(source, pattern)
+    if not found:
+        raise InputError(f"None of the given files matches {pattern}.", "Give the folder, or that file too.")
     if len(found) > 1:
         raise InputError(
             f"{found[0].label} and {found[1].label} both match {pattern}, and a query takes one file per name.",

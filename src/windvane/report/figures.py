@@ -280,8 +280,8 @@ def _dots(rows: pl.DataFrame, word: str, look: Look, scale: tuple[float, float])
     largest, top = scale
     sizes = [7 + 27 * min(1.0, abs(m or 0) / largest) ** 0.5 for m in rows["money"]]
     # Plotly reads a small subset of HTML in labels: product names must not be read as such.
-    labels = [html.escape(_cut(v)) for v in rows["label"]]
-    whole = [html.escape(v) for v in rows["label"]]
+    labels = [html.escape(_cut(v), quote=False) for v in rows["label"]]
+    whole = [html.escape(v, quote=False) for v in rows["label"]]
     return {
         "type": "scatter",
         "mode": "markers+text",
