@@ -29,7 +29,10 @@ def open_table(source: Callable[[], BinaryIO], label: str) -> Reading:
         InputError: it is damaged.
     """
     with closing(source()) as stream:
-        names = list(_opened(stream, label).schema_arrow.names)
+        try:
+            names = list(_opened(stream, label).schema_arrow.names)
+        except UnicodeDecodeError as error:
+            raise _damaged(label, error) from None
     for index, name in enumerate(names):
         if name in names[:index] or name == LINE:
             raise InputError(
@@ -58,10 +61,14 @@ def _chunks(source: Callable[[], BinaryIO], label: str) -> Iterator[Content]:
             try:
                 batch = next(batches)
                 batch.validate(full=True)  # nobody else checks that texts are UTF-8
-                frame = _plain(pl.DataFrame(pl.from_arrow(batch)))
+                # Without the metadata, which may be damaged too and which polars does not look at before it reads it.
+                bare = pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names)
+                frame = _plain(pl.DataFrame(pl.from_arrow(bare)))
             except StopIteration:
                 return
-            except (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:
+            except (
+                pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException
+            ) as error:  # fmt: skip
                 raise _damaged(label, error) from None
             frame = frame.insert_column(
                 0, pl.int_range(line, line + frame.height, dtype=pl.Int64, eager=True).alias(LINE)
