@@ -117,7 +117,7 @@ class Calibrated:
         origins = np.concatenate([np.empty(0, np.int64), *(e.origins for e in several)])
         means = np.concatenate([empty, *(e.means for e in several)], axis=1)
         order = np.argsort(origins, kind="stable")
-        data = pairs(panel, origins[order], means[:, order], rng)
+        data = pairs(panel, origins[order], means[:, order], rng).recentred(_trust(origins, horizon))
         return FittedCalibrated(
             name=self.name,
             point=fitted,
@@ -126,6 +126,15 @@ class Calibrated:
             dependent=self.dependent,
             seed=int(rng.integers(2**31)),
         )
+
+
+def _trust(origins: np.ndarray, horizon: int) -> float:
+    """How far the common bias of past forecasts may be taken for theirs, by the windows that they cover.
+
+    Within one window of time all series share its ups and downs: from that alone nobody can tell a bias from chance.
+    """
+    windows = 1 + float(np.ptp(origins)) / horizon if len(origins) else 0.0
+    return float(np.clip(2 * (windows - 1.5), 0.0, 1.0))
 
 
 def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ uniform half unit to either side first, so that rounding the result gives back w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,17 @@ class Pairs:
     def where(self, use: np.ndarray) -> Pairs:
         """Some of the pairs."""
         return Pairs(self.mean[use], self.sales[use], self.volatility[use], self.idle[use])
+
+    def recentred(self, trust: float) -> Pairs:
+        """The pairs with their common bias taken out as far as it is not trusted.
+
+        Args:
+            trust: 1 = the forecasts will be wrong on the whole as they were, 0 = that was chance.
+        """
+        expected, sold = float(self.mean.sum()), float(self.sales.sum())
+        if trust >= 1 or expected <= 0 or sold <= 0:
+            return self
+        return replace(self, sales=self.sales * (expected / sold) ** (1 - trust))
 
 
 def volatility(panel: Panel, origins: np.ndarray) -> np.ndarray:

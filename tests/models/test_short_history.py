@@ -1,0 +1,52 @@
+"""What one stretch of time shares is no bias of the model."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from windvane.models import registry
+from windvane.models.wrappers import calibrate
+from windvane.models.wrappers.calibrate import _trust
+from windvane.panel import Panel
+
+pytestmark = pytest.mark.tiny
+
+
+def panel(days, level):
+    """Forty series that sell ``level`` a day on average."""
+    rng = np.random.default_rng(2)
+    start = date(2025, 1, 6)
+    rows = [
+        {"sku": f"s{s:02d}", "date": start + timedelta(days=d), "sales": float(rng.poisson(level(d)))}
+        for s in range(40)
+        for d in range(days)
+    ]
+    return Panel.from_frame(pl.DataFrame(rows), keys=["sku"], date="date", sales="sales", freq="1d")
+
+
+@pytest.mark.parametrize(
+    ("origins", "trust"), [([], 0), ([40], 0), ([40, 54], 0), ([40, 61], 0.5), ([40, 68], 1), ([0, 200], 1)]
+)
+def test_trust_grows_with_the_windows_covered(origins, trust):
+    assert _trust(np.array(origins, np.int64), 28) == trust
+
+
+def middle(days, level):
+    made = registry.model("moving_average").fit(panel(days, level), 28, np.random.default_rng(1))
+    forecast = made.predict(panel(days, level))
+    half = forecast.levels.index(0.5)
+    return float(forecast.quantiles[:, :, half].sum() / forecast.mean.sum())
+
+
+def test_a_dull_last_month_of_a_young_shop_does_not_pull_the_middle_below_the_mean(monkeypatch):
+    dull = middle(70, lambda day: 12 if day < 42 else 8)
+    assert 0.92 < dull < 1.12
+    monkeypatch.setattr(calibrate, "_trust", lambda origins, horizon: 1.0)
+    assert middle(70, lambda day: 12 if day < 42 else 8) < 0.85
+
+
+def test_a_bias_that_lasts_is_learned():
+    """Sales that fall for ever: a moving average is too high, every time."""
+    assert middle(300, lambda day: 60 * 0.99**day + 4) < 0.95
