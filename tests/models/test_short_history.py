@@ -50,3 +50,18 @@ def test_a_dull_last_month_of_a_young_shop_does_not_pull_the_middle_below_the_me
 def test_a_bias_that_lasts_is_learned():
     """Sales that fall for ever: a moving average is too high, every time."""
     assert middle(300, lambda day: 60 * 0.99**day + 4) < 0.95
+
+
+def test_slow_sellers_of_a_small_shop_do_not_drag_the_fast_down():
+    """Fifteen products that sell one to forty a day: paths must come to the sum of the means."""
+    rng = np.random.default_rng(5)
+    level = np.geomspace(1, 40, 15)
+    rows = [
+        {"sku": f"s{s:02d}", "date": date(2025, 1, 6) + timedelta(days=d), "sales": float(rng.poisson(level[s]))}
+        for s in range(15)
+        for d in range(95)
+    ]
+    small = Panel.from_frame(pl.DataFrame(rows), keys=["sku"], date="date", sales="sales", freq="1d")
+    forecast = registry.model("moving_average").fit(small, 28, np.random.default_rng(1)).predict(small)
+    total = sum(part.sum(axis=(0, 2)) for _, part in forecast.paths(200))
+    assert float(total.mean() / forecast.mean.sum()) == pytest.approx(1, abs=0.05)

@@ -18,7 +18,7 @@ from windvane.models.base import Artifact
 from windvane.panel import Panel
 
 _MAX_PAIRS = 400_000
-_CELL = 400
+_CELL, _LEAST_CELL = 400, 40
 _MAX_BINS, _MAX_GROUPS = 48, 4
 _VOLATILITY_WINDOW = 91
 _IDLE_WINDOW = 182
@@ -144,12 +144,14 @@ class Table:
         """Learn from past pairs, at least two."""
         order = np.argsort(data.mean, kind="stable")
         mean, sales, around = data.mean[order], data.sales[order], data.volatility[order]
-        bins = int(np.clip(len(mean) // (2 * _CELL), 1, _MAX_BINS))
+        # Few pairs still need several bins: in one bin of slow and fast sellers, the slow would drag the fast down.
+        cell = int(np.clip(len(mean) // 8, _LEAST_CELL, _CELL))
+        bins = int(np.clip(len(mean) // (2 * cell), 1, _MAX_BINS))
         weight = np.cumsum(0.5 / len(mean) + 0.5 * mean / max(float(mean.sum()), 1e-300))
         cuts = np.unique(np.searchsorted(weight, np.arange(1, bins) / bins * weight[-1]))
-        starts = _merge(np.concatenate([[0], cuts]), len(mean), min(_CELL, len(mean)))
+        starts = _merge(np.concatenate([[0], cuts]), len(mean), min(cell, len(mean)))
         ends = np.append(starts[1:], len(mean))
-        groups = int(np.clip(np.min(ends - starts) // _CELL, 1, _MAX_GROUPS))
+        groups = int(np.clip(np.min(ends - starts) // cell, 1, _MAX_GROUPS))
         centre = np.array([mean[a:b].mean() for a, b in zip(starts, ends, strict=True)])
         edges = np.empty((len(starts), groups - 1))
         table = np.empty((len(starts), groups, len(levels)))
