@@ -62,7 +62,7 @@ def test_forget_by_pseudonym(shop, typed):
     assert "5 rows removed" in said
     code, said = typed("forget", "nobody-at-all")
     assert code == 0
-    assert "nothing was held" in said
+    assert "nothing is held" in said
 
 
 def test_doctor_counts_small_files(shop, typed, monkeypatch):
