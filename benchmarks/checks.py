@@ -32,9 +32,9 @@ import numpy as np
 import polars as pl
 
 from windvane.ingest import ingest
-from windvane.ingest.history import Book, Profile, Watch
-from windvane.ingest.jumps import changes
-from windvane.ingest.labels import suspects
+from windvane.ingest.checks.history import Book, Profile, Watch
+from windvane.ingest.checks.jumps import changes
+from windvane.ingest.checks.labels import suspects
 from windvane.ingest.sources import resolve
 from windvane.schema import RAW
 from windvane.store import Workspace
@@ -174,7 +174,7 @@ def refusals(name: str, folder: Path) -> tuple[Workspace, list[str]]:
 
 def watch_cost(orders: Frame) -> str:
     """Seconds that the watch and the rules take per million rows, in chunks as ingest reads them."""
-    from windvane.ingest.rules import row_faults
+    from windvane.ingest.checks.rules import row_faults
 
     watch, chunk = Watch(ORDERS), 250_000
     spent = [0.0, 0.0]

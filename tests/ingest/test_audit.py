@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from windvane import schema
-from windvane.ingest.audit import AUDIT, CHECKS, Source, audit
-from windvane.ingest.labels import suspects
+from windvane.ingest.checks.audit import AUDIT, CHECKS, Source, audit
+from windvane.ingest.checks.labels import suspects
 from windvane.store import Workspace
 
 DAY = datetime(2024, 3, 1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from windvane.errors import MappingError
-from windvane.ingest.check import check
+from windvane.ingest.checks.rows import check
 from windvane.ingest.keys import ROW
 from windvane.ingest.mapping import parse
 from windvane.ingest.read import LINE

@@ -13,10 +13,11 @@ from made_up_till import MAPPING, broken, careless, orders, till, whole
 
 from windvane.clock import CLOCK
 from windvane.errors import InputError
-from windvane.ingest import correct, ingest, mapping
-from windvane.ingest.correct import Choice
+from windvane.ingest import ingest, mapping
 from windvane.ingest.privacy import pseudonym
-from windvane.ingest.retry import retry
+from windvane.ingest.quarantine import correct
+from windvane.ingest.quarantine.correct import Choice
+from windvane.ingest.quarantine.retry import retry
 
 pytestmark = pytest.mark.tiny
 

@@ -17,12 +17,12 @@ from windvane.cli import main
 from windvane.config import Shop
 from windvane.errors import MappingError
 from windvane.ingest import ingest, mapping, read
-from windvane.ingest.guess import guess
-from windvane.ingest.guess_cells import look
-from windvane.ingest.guess_match import matched
-from windvane.ingest.guess_shop import facts_of, known_exports
-from windvane.ingest.guess_words import language, meanings
-from windvane.ingest.guess_write import Local, write
+from windvane.ingest.guess.cells import look
+from windvane.ingest.guess.files import guess
+from windvane.ingest.guess.match import matched
+from windvane.ingest.guess.shop import facts_of, known_exports
+from windvane.ingest.guess.words import language, meanings
+from windvane.ingest.guess.write import Local, write
 from windvane.store import Workspace
 
 GOLDEN = Path(__file__).parent / "golden"

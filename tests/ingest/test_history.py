@@ -12,9 +12,10 @@ import pytest
 
 from windvane import schema
 from windvane.errors import InputError
-from windvane.ingest import history, ingest, mapping
-from windvane.ingest.history import Book, Watch
-from windvane.ingest.jumps import changes, settle
+from windvane.ingest import ingest, mapping
+from windvane.ingest.checks import history
+from windvane.ingest.checks.history import Book, Watch
+from windvane.ingest.checks.jumps import changes, settle
 from windvane.store import Workspace
 
 pytestmark = pytest.mark.tiny

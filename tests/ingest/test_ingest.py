@@ -335,9 +335,9 @@ def test_leftovers_of_dead_processes_are_cleared(shop):
 
 def test_a_corrected_row_is_read_like_its_file(shop):
     """A single row does not say whether 05/03 is in March or in May; its file did."""
-    from windvane.ingest import correct
-    from windvane.ingest.correct import Choice
-    from windvane.ingest.retry import retry
+    from windvane.ingest.quarantine import correct
+    from windvane.ingest.quarantine.correct import Choice
+    from windvane.ingest.quarantine.retry import retry
 
     workspace, folder = shop
     days = "".join(f"{i},{1 + i:02d}/03/2024,a,1\n" for i in range(25))

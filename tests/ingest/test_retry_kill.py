@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_till import GOOD, MAPPING, broken, careless, orders, till, whole
 
-from windvane.ingest import correct, ingest
-from windvane.ingest.correct import Choice
-from windvane.ingest.retry import retry
+from windvane.ingest import ingest
+from windvane.ingest.quarantine import correct
+from windvane.ingest.quarantine.correct import Choice
+from windvane.ingest.quarantine.retry import retry
 
 DIE = """
 import os, signal, sys
-from windvane.ingest.correct import Choice
-from windvane.ingest import retry
+from windvane.ingest.quarantine.correct import Choice
+from windvane.ingest.quarantine import retry
 from windvane.store import Workspace
 from windvane.store.tables import Tables
 calls, append = 0, Tables.append

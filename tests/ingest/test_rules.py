@@ -9,7 +9,7 @@ import pytest
 
 from windvane import schema, screen
 from windvane.clock import CLOCK
-from windvane.ingest.rules import RULES, row_faults
+from windvane.ingest.checks.rules import RULES, row_faults
 
 pytestmark = pytest.mark.tiny
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from windvane.errors import InputError
-from windvane.ingest import flow, ingest, refused, spill
+from windvane.ingest import flow, ingest, spill
 from windvane.ingest.ahead import ahead, marked
+from windvane.ingest.cells.numbering import Numbering, Offsets
 from windvane.ingest.mapping import parse
-from windvane.ingest.numbering import Numbering, Offsets
+from windvane.ingest.quarantine import refused
 from windvane.ingest.spill import Spill
 from windvane.store import Workspace
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from windvane.errors import MappingError
 from windvane.ingest import mapping
-from windvane.ingest.tidy import Tidier, Tidy, parse
+from windvane.ingest.cells.tidy import Tidier, Tidy, parse
 
 pytestmark = pytest.mark.tiny
 

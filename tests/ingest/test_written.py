@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from windvane.clock import CLOCK
 from windvane.errors import MappingError
-from windvane.ingest.check import Checker, check
+from windvane.ingest.cells.moments import Moments
+from windvane.ingest.cells.numbers import Numbers
+from windvane.ingest.checks.rows import Checker, check
 from windvane.ingest.mapping import parse
-from windvane.ingest.moments import Moments
-from windvane.ingest.numbers import Numbers
 from windvane.ingest.read import LINE
 from windvane.schema import RAW
 

@@ -25,8 +25,8 @@ def audit(
     """List contradictions, unknown references, doubtful labels and prices, for a person to look at."""
     import polars as pl
 
-    from windvane.ingest.audit import CHECKS, Source
-    from windvane.ingest.audit import audit as examine
+    from windvane.ingest.checks.audit import CHECKS, Source
+    from windvane.ingest.checks.audit import audit as examine
 
     if table is not None and table not in CHECKS:
         raise ConfigError(f"There is no audit of {table}.", f"Tables: {', '.join(CHECKS)}.")

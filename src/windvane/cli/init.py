@@ -14,8 +14,8 @@ from windvane.errors import ConfigError, InputError, StoreError
 
 if TYPE_CHECKING:
     from windvane.config import Shop
-    from windvane.ingest.guess import FileGuess
-    from windvane.ingest.guess_shop import Facts
+    from windvane.ingest.guess.files import FileGuess
+    from windvane.ingest.guess.shop import Facts
 
 _HORIZONS = {"1w": 8, "1mo": 6}
 
@@ -88,10 +88,10 @@ def _from_files(place: Path, files: list[Path], given: dict[str, str], as_json: 
 
     from windvane.config import CONFIG_NAME
     from windvane.ingest import read
-    from windvane.ingest.guess import guess_file
-    from windvane.ingest.guess_match import matched
-    from windvane.ingest.guess_shop import facts_of, known_exports, text_of
-    from windvane.ingest.guess_write import Local, write
+    from windvane.ingest.guess.files import guess_file
+    from windvane.ingest.guess.match import matched
+    from windvane.ingest.guess.shop import facts_of, known_exports, text_of
+    from windvane.ingest.guess.write import Local, write
 
     items = read.items(files)
     if not items:
@@ -179,7 +179,7 @@ def _commands(place: Path, files: list[Path], mappings: dict[Path, Any]) -> list
 
 
 def _as_dict(guess: FileGuess) -> dict[str, Any]:
-    from windvane.ingest.guess_write import confidence, private
+    from windvane.ingest.guess.write import confidence, private
 
     return {
         "file": guess.item.label,

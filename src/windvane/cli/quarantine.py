@@ -11,7 +11,7 @@ from windvane.cli.app import AsJson, Folder, app, emit, say, show_frame, workspa
 from windvane.errors import ConfigError
 
 if TYPE_CHECKING:
-    from windvane.ingest.correct import Choice
+    from windvane.ingest.quarantine.correct import Choice
     from windvane.store import Workspace
 
 
@@ -42,7 +42,7 @@ def quarantine(
     as_json: AsJson = False,
 ) -> None:
     """Show the rows that were refused or set aside, and why; correct them; take them into their tables."""
-    from windvane.ingest.correct import Choice
+    from windvane.ingest.quarantine.correct import Choice
 
     opened = workspace_at(workspace)
     choice = Choice(table, file, rule, status, line)
@@ -57,7 +57,7 @@ def quarantine(
 def _list(workspace: Workspace, choice: Choice, rows: int, as_json: bool) -> None:
     import polars as pl
 
-    from windvane.ingest.correct import held, summary
+    from windvane.ingest.quarantine.correct import held, summary
 
     counted = summary(workspace, choice)
     listed = held(workspace, choice, rows)
@@ -87,7 +87,7 @@ def _fix(
 ) -> None:
     from dataclasses import asdict
 
-    from windvane.ingest import correct
+    from windvane.ingest.quarantine import correct
 
     column, value = cell
     given = [to is not None, back is not None, value is not None, dismiss]
@@ -124,7 +124,7 @@ def _retry(workspace: Workspace, choice: Choice, every: bool, mapping: str | Non
     import polars as pl
 
     from windvane.ingest.mapping import load
-    from windvane.ingest.retry import retry
+    from windvane.ingest.quarantine.retry import retry
 
     done = retry(workspace, choice, every, None if mapping is None else load(mapping))
     if as_json:

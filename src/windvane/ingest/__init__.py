@@ -5,7 +5,7 @@ Example:
     >>> ingest(workspace, mapping.load("uci_online_retail"), folder)  # doctest: +SKIP
 """
 
-from windvane.ingest.refused import Reason
+from windvane.ingest.quarantine.refused import Reason
 from windvane.ingest.run import FileReport, IngestReport, ingest
 
 __all__ = ["FileReport", "IngestReport", "Reason", "ingest"]

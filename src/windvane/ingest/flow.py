@@ -16,19 +16,20 @@ import polars as pl
 
 from windvane.clock import CLOCK
 from windvane.errors import InputError
-from windvane.ingest import history, jumps, keys, versions
+from windvane.ingest import keys, versions
 from windvane.ingest.ahead import ahead, marked
-from windvane.ingest.check import Checked, Checker, holds, numbered, replaced
+from windvane.ingest.cells.numbering import Numbering, Offsets
+from windvane.ingest.cells.tidy import Tidier
+from windvane.ingest.checks import history, jumps
+from windvane.ingest.checks.rows import Checked, Checker, holds, numbered, replaced
 from windvane.ingest.contents import contents
 from windvane.ingest.jobs import Job
 from windvane.ingest.keys import ROW
 from windvane.ingest.mapping import Block
-from windvane.ingest.numbering import Numbering, Offsets
 from windvane.ingest.people import People
+from windvane.ingest.quarantine.refused import ENOUGH, Refused
 from windvane.ingest.read import LINE, Content, Ragged
-from windvane.ingest.refused import ENOUGH, Refused
 from windvane.ingest.spill import Hashes, Numbers, Spill
-from windvane.ingest.tidy import Tidier
 from windvane.store import Workspace
 
 _WITHHELD = "withheld: the line may identify a person; see the file"

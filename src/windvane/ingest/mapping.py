@@ -28,7 +28,7 @@ A block also says how its files are to be read where looking at them is not enou
 aside).
 
 What is put right in its rows before that (``signature``, ``aliases``, ``optional``, ``unwrap``, ``fill_down``) is said
-in :mod:`windvane.ingest.tidy`.
+in :mod:`windvane.ingest.cells.tidy`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from pathlib import Path
 from typing import Any
 
 from windvane.errors import MappingError
-from windvane.ingest import tidy
-from windvane.ingest.tidy import Tidy
+from windvane.ingest.cells import tidy
+from windvane.ingest.cells.tidy import Tidy
 from windvane.schema import RAW, Table
 
 _ORIGINS = ("file", "query", "rows", "select")

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
-from windvane.ingest import columns
-from windvane.ingest.check import Hide
+from windvane.ingest.cells import columns
+from windvane.ingest.checks.rows import Hide
 from windvane.ingest.mapping import Block
 from windvane.ingest.privacy import Pseudonyms, scrubbed
 from windvane.store import Workspace

@@ -22,7 +22,7 @@ from windvane.engine import SILENT, Progress, Task
 from windvane.ingest.flow import Again, Flow, Known
 from windvane.ingest.jobs import Job, jobs_of, spooled
 from windvane.ingest.mapping import Block, Mapping, dump_block, load
-from windvane.ingest.refused import Reason
+from windvane.ingest.quarantine.refused import Reason
 from windvane.ingest.staging import staging
 from windvane.ingest.versions import DESCRIPTIVE
 from windvane.schema import MOMENT

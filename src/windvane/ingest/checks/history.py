@@ -3,7 +3,7 @@
 A :class:`Watch` looks at every chunk of a file while it is read and sums it up in a :class:`Profile` of bounded
 size: a sample of the rows gives quantiles, shapes of codes and medians per product; counts and ranges are exact.
 A :class:`Book` holds the profiles of one mapping block in ``profiles/`` of the workspace, and
-:mod:`windvane.ingest.jumps` says what has changed between them and a new one.
+:mod:`windvane.ingest.checks.jumps` says what has changed between them and a new one.
 
 No value that identifies a person is kept: products and places enter as hashes, people not at all.
 """

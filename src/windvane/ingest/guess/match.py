@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from windvane.ingest.guess import Choice, FileGuess
-from windvane.ingest.guess_cells import Cells
+from windvane.ingest.guess.cells import Cells
+from windvane.ingest.guess.files import Choice, FileGuess
 
 _SAME = 0.5
 

@@ -14,7 +14,7 @@ from datetime import date
 from itertools import combinations, pairwise
 
 from windvane.errors import InputError
-from windvane.ingest.history import TIMES, Past, Profile, known_share, ratios
+from windvane.ingest.checks.history import TIMES, Past, Profile, known_share, ratios
 from windvane.schema import Table
 
 LIMITS = {"money": 0.4, "units": 0.78, "days": 0.78}

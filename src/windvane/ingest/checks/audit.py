@@ -1,6 +1,6 @@
 """What the tables say that is hard to believe, for a person to look at; nothing is changed.
 
-A rule that refuses a row must be certain (:mod:`windvane.ingest.rules`). What is merely suspicious is listed here:
+A rule that refuses a row must be certain (:mod:`windvane.ingest.checks.rules`). What is merely suspicious is listed here:
 records that contradict one another, references to things that are not on record, labels that their texts deny,
 prices far from the usual.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from windvane.ingest.labels import Suspect, suspects
+from windvane.ingest.checks.labels import Suspect, suspects
 from windvane.schema import DERIVED
 
 AUDIT = DERIVED["audit"]

@@ -1,7 +1,7 @@
 """Rows in quarantine: found, corrected in place or in a spreadsheet, or dismissed.
 
 A *case* is one source row; it has one quarantine row per cell at fault. Every change is appended to the quarantine
-as a new version of its rows, so that the table's history shows who changed what. :mod:`windvane.ingest.retry` takes
+as a new version of its rows, so that the table's history shows who changed what. :mod:`windvane.ingest.quarantine.retry` takes
 corrected cases into their tables.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from windvane.errors import InputError
-from windvane.ingest import columns
+from windvane.ingest.cells import columns
 from windvane.ingest.mapping import Block, load_block
 from windvane.ingest.people import People
 from windvane.ingest.privacy import pseudonym

@@ -10,7 +10,7 @@ import polars as pl
 
 from windvane.errors import InputError
 from windvane.ingest import mapping, read
-from windvane.ingest.guess import FileGuess, words_of
+from windvane.ingest.guess.files import FileGuess, words_of
 from windvane.ingest.mapping import Block, Mapping
 from windvane.ingest.read import Item
 

@@ -48,7 +48,7 @@ _LANGUAGES = {
 
 @cache
 def _lookup() -> dict[str, str]:
-    text = (package_files("windvane.ingest") / "words.toml").read_text(encoding="utf-8")
+    text = (package_files("windvane.ingest.guess") / "words.toml").read_text(encoding="utf-8")
     found: dict[str, str] = {}
     for meaning, words in tomllib.loads(text).items():
         for word in words:

@@ -13,9 +13,9 @@ import polars as pl
 
 from windvane.errors import MappingError
 from windvane.ingest import mapping
-from windvane.ingest.guess import LIKELY, SURE, Choice, FileGuess
-from windvane.ingest.guess_cells import Cells
-from windvane.ingest.guess_words import meanings
+from windvane.ingest.guess.cells import Cells
+from windvane.ingest.guess.files import LIKELY, SURE, Choice, FileGuess
+from windvane.ingest.guess.words import meanings
 from windvane.schema import RAW
 
 _CANCELLED = "cancel|void|storn|annul|anul|取消|关闭|キャンセル"

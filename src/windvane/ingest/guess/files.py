@@ -1,7 +1,7 @@
 """What files that nobody has described hold: a guess for people to correct, with how sure it is and why.
 
-Every column is looked at twice, its header (:mod:`windvane.ingest.guess_words`) and its cells
-(:mod:`windvane.ingest.guess_cells`). Each table that could be meant takes the columns that fit it best; the table for
+Every column is looked at twice, its header (:mod:`windvane.ingest.guess.words`) and its cells
+(:mod:`windvane.ingest.guess.cells`). Each table that could be meant takes the columns that fit it best; the table for
 which most is found wins. Nothing is read but the first rows of each file.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from windvane.errors import InputError
-from windvane.ingest.guess_cells import Cells, look
-from windvane.ingest.guess_words import language, meanings, plainly
+from windvane.ingest.guess.cells import Cells, look
+from windvane.ingest.guess.words import language, meanings, plainly
 from windvane.ingest.read import LINE, Item, Options, items, open_item
 
 SURE, LIKELY = 0.8, 0.55

@@ -2,7 +2,7 @@
 
 A rule here refuses a row, so only what contradicts itself is refused. What is merely odd (a return with positive
 units, a price above the list price, a product that names itself as its predecessor) is taken, since a meaning can be
-given to it, and listed by :mod:`windvane.ingest.audit`.
+given to it, and listed by :mod:`windvane.ingest.checks.audit`.
 """
 
 from __future__ import annotations

@@ -14,10 +14,12 @@ import polars as pl
 
 from windvane.clock import CLOCK
 from windvane.errors import MappingError
-from windvane.ingest import columns, keys, rules
+from windvane.ingest import keys
+from windvane.ingest.cells import columns
+from windvane.ingest.cells.numbering import Numbering
+from windvane.ingest.checks import rules
 from windvane.ingest.keys import ROW
 from windvane.ingest.mapping import Block
-from windvane.ingest.numbering import Numbering
 from windvane.ingest.read import LINE, Ragged
 from windvane.schema import DAY, DERIVED, MOMENT, REAL, TEXT, Column, Table
 

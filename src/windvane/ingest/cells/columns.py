@@ -15,9 +15,9 @@ import polars as pl
 from windvane.clock import CLOCK
 from windvane.errors import MappingError
 from windvane.ingest import keys
+from windvane.ingest.cells.moments import Moments
+from windvane.ingest.cells.numbers import CODES, MARKS, Numbers, same_currency
 from windvane.ingest.mapping import Block, Source
-from windvane.ingest.moments import Moments
-from windvane.ingest.numbers import CODES, MARKS, Numbers, same_currency
 from windvane.ingest.read import LINE
 from windvane.schema import MOMENT, REAL, TEXT, WHOLE, Column, Table
 
@@ -65,7 +65,7 @@ class Reader:
     def fetch(self, source: pl.DataFrame) -> pl.DataFrame:
         """Our columns with their values as they stand in the source, with :data:`LINE` and ``_row``.
 
-        Running numbers are not among them; see :mod:`windvane.ingest.numbering`.
+        Running numbers are not among them; see :mod:`windvane.ingest.cells.numbering`.
 
         Raises:
             MappingError: a column is not in the file, or an SQL expression is wrong.

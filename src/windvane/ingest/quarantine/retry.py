@@ -20,12 +20,13 @@ import polars as pl
 
 from windvane.clock import CLOCK
 from windvane.errors import InputError
-from windvane.ingest import columns, keys
-from windvane.ingest.check import check, numbered
-from windvane.ingest.correct import CASE, Choice, held, kept_block, store, used_columns
+from windvane.ingest import keys
+from windvane.ingest.cells import columns
+from windvane.ingest.checks.rows import check, numbered
 from windvane.ingest.keys import ROW
 from windvane.ingest.mapping import Block, Mapping, Source
 from windvane.ingest.people import People
+from windvane.ingest.quarantine.correct import CASE, Choice, held, kept_block, store, used_columns
 from windvane.ingest.read import LINE
 from windvane.ingest.versions import DESCRIPTIVE, date_changes
 from windvane.store import Workspace

@@ -1,0 +1,1 @@
+"""Rows that were refused: kept with the reason, corrected by a person, tried again."""
