@@ -1,7 +1,7 @@
 """What the tables say that is hard to believe, for a person to look at; nothing is changed.
 
-A rule that refuses a row must be certain (:mod:`windvane.ingest.checks.rules`). What is merely suspicious is listed here:
-records that contradict one another, references to things that are not on record, labels that their texts deny,
+A rule that refuses a row must be certain (:mod:`windvane.ingest.checks.rules`). What is merely suspicious is listed
+here: records that contradict one another, references to things that are not on record, labels that their texts deny,
 prices far from the usual.
 """
 

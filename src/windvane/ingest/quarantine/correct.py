@@ -1,8 +1,8 @@
 """Rows in quarantine: found, corrected in place or in a spreadsheet, or dismissed.
 
 A *case* is one source row; it has one quarantine row per cell at fault. Every change is appended to the quarantine
-as a new version of its rows, so that the table's history shows who changed what. :mod:`windvane.ingest.quarantine.retry` takes
-corrected cases into their tables.
+as a new version of its rows, so that the table's history shows who changed what.
+:mod:`windvane.ingest.quarantine.retry` takes corrected cases into their tables.
 """
 
 from __future__ import annotations
