@@ -5,8 +5,9 @@ On a generated shop with known truth, and on real shops with stock-outs planted 
     python benchmarks/stockouts.py [--data generated simulated m5 fresh_market_zh] [--out benchmarks/results]
 
 For every threshold alpha: bias of the estimated demand, share of the days out of stock that were found, false alarms.
-Thresholds are compared on one half of the series and the chosen one reported on the other. Real shops are read from
-the folder named by WINDVANE_DATA; they have real stock-outs of their own, which here count as false alarms.
+Thresholds are compared on one half of the series and the chosen one reported on the other. The simulated shop is drawn
+anew with several seeds, and the bias of each is shown. Real shops are read from the folder named by WINDVANE_DATA; they
+have real stock-outs of their own, which here count as false alarms.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from windvane.clean import availability, build
-from windvane.clean.stockouts import Rule, demand, infer
+from windvane.clean import availability, build, lost
+from windvane.clean.stockouts import Rule, infer
 from windvane.clock import CLOCK
 from windvane.config import Clean, parse
 from windvane.panel import NEVER
@@ -193,11 +194,17 @@ class Figures:
     by_class: dict[tuple[int, int], tuple[int, float]]
 
 
-def measure(shop: Shop, alpha: float, rows: np.ndarray, unit: str = "1d") -> Figures:
-    """Infer on the whole shop, count on some series (bool [series])."""
-    found = infer(shop.sales, shop.launch, shop.groups, shop.promoted, Rule.of(unit, alpha))
+def inferred(shop: Shop, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cells found out of stock, bool, and estimated demand; both [series, time]."""
+    rule = Rule.of("1d", alpha)
+    found = infer(shop.sales, shop.launch, shop.groups, shop.promoted, rule)
     flagged = found.since != NEVER
-    estimate = demand(shop.sales, found)
+    looked_back = lost.estimate(shop.sales, found.due, rule, np.ones(len(shop.sales), bool))
+    return flagged, lost.demand(shop.sales, looked_back, flagged & (shop.sales > 0), np.ones(flagged.shape, bool))
+
+
+def measure(shop: Shop, flagged: np.ndarray, estimate: np.ndarray, rows: np.ndarray) -> Figures:
+    """Count on some series (bool [series])."""
     touched, clear = rows & shop.touched, rows & ~shop.touched
     on_sale = np.arange(shop.sales.shape[1])[None, :] >= shop.launch[:, None]
     empty = (shop.out >= 1) & rows[:, None]
@@ -246,8 +253,11 @@ def describe(name: str, alphas: tuple[float, ...], chosen: float) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     reported: Figures | None = None
+    results: dict[float, tuple[np.ndarray, np.ndarray]] = {}
     for alpha, rows, label in [*((a, half, "choosing") for a in alphas), (chosen, ~half, "**reported**")]:
-        reported = measure(shop, alpha, rows)
+        if label == "choosing":
+            results[alpha] = inferred(shop, alpha)
+        reported = measure(shop, *results[alpha], rows)
         f = reported
         lines.append(
             f"| {alpha:g} | {label} | {f.naive_whole:+.1%} | {f.whole:+.1%} | {f.naive:+.1%} | {f.bias:+.1%} "
@@ -276,18 +286,43 @@ def describe(name: str, alphas: tuple[float, ...], chosen: float) -> list[str]:
     return [*lines, ""]
 
 
+def drawn_anew(seeds: range, alpha: float) -> list[str]:
+    """Bias of the estimated demand of several simulated shops, as Markdown."""
+    lines = [
+        f"The simulated shop, drawn {len(seeds)} times, alpha = {alpha:g}:",
+        "",
+        "| seed | hidden from late planners | naive bias | bias of estimated demand | late planners | others |",
+        "|---|---|---|---|---|---|",
+    ]
+    biases = []
+    for seed in seeds:
+        shop = simulated(seed)
+        everywhere = np.ones(len(shop.sales), bool)
+        f = measure(shop, *inferred(shop, alpha), everywhere)
+        biases.append(f.whole)
+        hidden = 1 - float(np.nansum(shop.sales[shop.touched])) / float(shop.truth[shop.touched].sum())
+        lines.append(
+            f"| {seed} | {hidden:.1%} | {f.naive_whole:+.1%} | {f.whole:+.1%} | {f.bias:+.1%} | {f.extra:+.1%} |"
+        )
+    worst, mean = max(map(abs, biases)), float(np.mean(biases))
+    return [*lines, "", f"Largest bias {worst:.1%}, mean {mean:+.1%}.", ""]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=list(SHOPS), default=list(SHOPS))
-    parser.add_argument("--alpha", type=float, default=Clean().stockout_alpha, help="threshold to report")
+    parser.add_argument("--seeds", type=int, default=16, help="simulated shops")
     parser.add_argument("--out", type=Path, help="folder for stockouts.md")
     options = parser.parse_args()
     if "WINDVANE_DATA" not in os.environ and not set(options.data) <= {"generated", "simulated"}:
         sys.exit("Set WINDVANE_DATA to the folder of the data sets, or use --data generated.")
     begin = CLOCK.seconds()
     lines = ["# Stock-outs inferred from sales alone", "", (__doc__ or "").split("\n\n", 3)[3].strip(), ""]
+    chosen = Clean().stockout_alpha
     for name in options.data:
-        lines += describe(name, ALPHAS, options.alpha)
+        lines += describe(name, ALPHAS, chosen)
+        if name == "simulated":
+            lines += drawn_anew(range(1, options.seeds + 1), chosen)
     lines.append(
         f"{platform.machine()}, {os.cpu_count()} cores, {CLOCK.seconds() - begin:.0f} s; "
         f"`python benchmarks/stockouts.py --data {' '.join(options.data)}`"

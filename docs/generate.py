@@ -104,15 +104,23 @@ def command_line() -> str:
         "went well, 1 for an error, 2 for wrong usage, 130 where interrupted.\n",
         grid(["option", "meaning"], _options(top)),
     ]
-    for name, verb in verbs().items():
-        arguments = [p for p in verb.params if p.param_type_name == "argument"]
-        words = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments)
-        usage = f"windvane {name} [OPTIONS] {words}".rstrip()
-        help_text = inspect.cleandoc(verb.help or "")
-        parts.append(f"## {name}\n\n{help_text}\n\n```\n{usage}\n```\n")
-        rows = [[f"`{p.name.upper()}`", p.help or ""] for p in arguments] + _options(verb)
-        parts.append(grid(["argument or option", "meaning"], rows))
+    for name in top.list_commands(None):  # type: ignore[attr-defined]
+        verb = verbs()[name]
+        inner = getattr(verb, "commands", {})
+        parts.append(_verb(name, verb, "##", f"{'|'.join(inner)} [OPTIONS]" if inner else "[OPTIONS]"))
+        parts += [_verb(f"{name} {word}", each, "###", "[OPTIONS]") for word, each in inner.items()]
     return "\n".join(parts)
+
+
+def _verb(name: str, verb: Any, heading: str, options: str) -> str:
+    """One verb, or one of a group of verbs: its help, its usage, its options."""
+    arguments = [p for p in verb.params if p.param_type_name == "argument"]
+    words = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments)
+    usage = f"windvane {name} {options} {words}".rstrip()
+    help_text = inspect.cleandoc(verb.help or "")
+    rows = [[f"`{p.name.upper()}`", p.help or ""] for p in arguments] + _options(verb)
+    table = "\n" + grid(["argument or option", "meaning"], rows) if rows else ""
+    return f"{heading} {name}\n\n{help_text}\n\n```\n{usage}\n```\n{table}"
 
 
 def _options(verb: Any) -> list[list[str]]:

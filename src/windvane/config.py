@@ -158,6 +158,10 @@ class Backtest(_Block):
     choose_folds: int = Field(4, ge=1, description="Folds that the champion is chosen and calibrated on.")
     report_folds: int = Field(3, ge=0, description="Later folds that only the report sees.")
     bootstrap: int = Field(1000, ge=100, description="Resamples of the paired bootstrap.")
+    known_then: bool = Field(
+        True,
+        description="Clean sales anew as of every fold where later returns, payments or late rows have changed them.",
+    )
 
 
 class ForecastSettings(_Block):

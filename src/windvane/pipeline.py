@@ -62,7 +62,7 @@ def clean(work: Work) -> int:
     """Raw tables -> panel, cleaning, products_view, quarantine_summary."""
     from windvane.clean import build
 
-    cleaned = build(work.run.read, work.run.config, work.run.as_of)
+    cleaned = build(work.run.read, work.run.config, work.run.as_of, now=work.run.created)
     if not cleaned.panel.shape[0]:
         raise InputError(
             "the orders hold no series to forecast.",
@@ -81,10 +81,14 @@ def clean(work: Work) -> int:
 
 def backtest(work: Work) -> int:
     """Panel -> scores, leaderboard."""
+    from windvane.clean.known_then import KnownThen, worth_it
     from windvane.outlook.produce import backtest as replay
 
     config, panel = work.run.config, work.cleaned.panel
-    choice = replay(panel, config.backtest, config.forecast, progress=work.progress)
+    panel_at = None
+    if config.backtest.known_then and worth_it(work.cleaned, config.clean.freq):
+        panel_at = KnownThen(work.run.read, config, panel, work.run.created)
+    choice = replay(panel, config.backtest, config.forecast, panel_at, work.progress)
     work.keep("choice", choice)
     scores = choice.board.scores_frame()
     work.run.write("scores", scores)
@@ -131,15 +135,28 @@ def monitor(work: Work) -> int:
     from windvane.monitor.accuracy import accuracy
     from windvane.monitor.data_health import data_health
 
-    try:
-        previous = work.workspace.runs.latest()
-    except NoRunError:
-        previous = None
+    previous = _previous(work)
     if previous is not None and "forecasts" in previous.tables:
         work.run.write("accuracy", accuracy(previous.read("forecasts"), previous.id, work.cleaned.panel))
     findings = pl.concat([work.cleaned.findings, data_health(work.run.read, work.cleaned.closed, work.run.as_of)])
     work.run.write("findings", findings)
     return findings.height
+
+
+def _previous(work: Work) -> Run | None:
+    """The run whose forecast this one judges: the latest, or for a look back the one that reached furthest before it.
+
+    A run of today has seen what a look back must not know: its forecast was not there to be judged by then.
+    """
+    runs, as_of = work.workspace.runs, work.run.as_of
+    if as_of is None and work.run.recorded_by is None:
+        try:
+            return runs.latest()
+        except NoRunError:
+            return None
+    limit = min(day for day in (as_of, work.run.recorded_by and work.run.recorded_by.date()) if day)
+    before = sorted((run for run in runs.list() if run.sees_until < limit), key=lambda run: run.sees_until)
+    return before[-1] if before else None
 
 
 STAGES: Mapping[str, Callable[[Work], int]] = {
@@ -162,7 +179,9 @@ def run(
 
     Args:
         workspace: the shop.
-        as_of: see only what was known at the end of this day.
+        as_of: see only what was known at the end of this day, which counts as over: its orders are all in. A run
+            with ``as_of`` or ``recorded_by`` looks back, and does not replace the latest
+            (:meth:`windvane.store.Runs.latest`).
         progress: told of what is going on.
         recorded_by: read the tables as they stood at this moment, whatever was ingested later.
 

@@ -1,6 +1,6 @@
 """The clean panel of made-up shops."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import polars as pl
@@ -86,6 +86,34 @@ def test_the_last_day_is_open_if_its_orders_stop_early():
     assert "open_period_left_out" not in checks(over)
     without_times = cleaned({"orders": [order(d, 1) for d in range(11)]})
     assert without_times.closed == day(10)
+
+
+@pytest.mark.parametrize(("freq", "last"), [("1d", date), ("1h", datetime)])
+def test_a_day_that_is_named_as_the_last_is_over_however_early_its_orders_stop(freq, last):
+    orders = [order(d, 1, hour=h) for d in range(10) for h in (9, 20)]
+    quiet, after = [*orders, order(10, 7, hour=11)], [order(d, 3, hour=20) for d in (11, 12)]
+    for found in (quiet, [*quiet, *after]):
+        over = cleaned({"orders": found}, {"freq": freq}, as_of=day(10))
+        assert over.closed == day(10)
+        assert over.panel.cutoff == (day(10) if last is date else moment(10, 23))
+        assert np.nansum(over.panel.sales) == 20 + 7
+        assert {"day_ends_early"} == checks(over) & {"day_ends_early", "open_period_left_out"}
+    late_enough = cleaned({"orders": [*orders, order(10, 7, hour=19.5)]}, as_of=day(10))
+    assert late_enough.closed == day(10)
+    assert "day_ends_early" not in checks(late_enough)
+
+
+def test_a_day_is_not_over_before_its_end_and_a_day_without_orders_is_not_known_to_be_one():
+    orders = [order(d, 1, hour=h) for d in range(10) for h in (9, 20)]
+    orders.append(order(10, 7, hour=11))
+    noon, midnight = (datetime.combine(day(d), time(h), UTC) for d, h in ((10, 12), (11, 0)))
+    assert cleaned({"orders": orders}, as_of=day(10), now=noon).closed == day(9)
+    assert cleaned({"orders": orders}, as_of=day(10), now=midnight).closed == day(10)
+    # Nothing on the eleventh: a day without sales, or orders still to come? Nobody has said that the tenth is whole.
+    assert cleaned({"orders": orders}, as_of=day(11)).closed == day(9)
+    weeks = cleaned({"orders": orders}, {"freq": "1w"}, as_of=day(10))
+    assert weeks.closed == day(10)
+    assert weeks.panel.sales[0].tolist() == [12 + 7]
 
 
 def test_weeks_end_on_the_last_closed_day_and_the_first_partial_one_is_left_out():

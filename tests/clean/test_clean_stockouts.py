@@ -6,8 +6,8 @@ import pytest
 from made_up_shop import day, moment, order, reader
 from scipy.stats import nbinom
 
-from windvane.clean import availability, build, stockouts
-from windvane.clean.stockouts import Rule, demand, infer
+from windvane.clean import availability, build, lost, stockouts
+from windvane.clean.stockouts import Rule, infer
 from windvane.config import parse
 from windvane.panel import NEVER
 
@@ -26,6 +26,17 @@ def found(sales, promoted=None, groups=None, rule=RULE):
     none = np.zeros(sales.shape, bool)
     groups = np.zeros((1, series), np.int32) if groups is None else groups
     return infer(sales, np.zeros(series, np.int32), groups, none if promoted is None else promoted, rule)
+
+
+def looked_back(sales, got):
+    """What was lost, and what was wanted."""
+    estimate = lost.estimate(sales, got.due, RULE, np.ones(len(sales), bool))
+    cut_short = (got.since != NEVER) & (sales > 0)
+    return estimate, lost.demand(sales, estimate, cut_short, np.ones(sales.shape, bool))
+
+
+def demand(sales, got):
+    return looked_back(sales, got)[1]
 
 
 def test_a_hidden_run_is_found_when_sales_resume_and_not_before():
@@ -150,10 +161,14 @@ def test_short_stock_outs_of_slow_sellers_add_up_though_none_is_sure():
     naive = sales.sum(dtype=np.float64) / truth.sum(dtype=np.float64) - 1
     bias = demand(sales, got).sum(dtype=np.float64) / truth.sum(dtype=np.float64) - 1
     assert naive < -0.07
-    assert abs(bias) < 0.02
+    # Shelves are taken to run empty in the course of a day; these did between days, so that a little too much is added.
+    assert abs(bias) < 0.03
     assert (got.since[empty] != NEVER).mean() < 0.3, "hardly any of them can be called a stock-out"
-    assert ((got.share >= 0) & (got.share <= 1)).all()
-    assert (got.share[sales > 0] == 0).all()
+    estimate, _ = looked_back(sales, got)
+    assert ((estimate.out >= 0) & (estimate.out <= 1)).all()
+    assert (estimate.out[sales > 0] == 0).all()
+    assert estimate.habits.sum() == pytest.approx(1)
+    assert estimate.habits[0] == pytest.approx(0.5, abs=0.15), "half of the series never ran out"
 
 
 def test_demand_behind_hidden_stock_outs_is_recovered():

@@ -45,6 +45,18 @@ def test_what_is_found_is_what_it_is_called(shop, rule, flag, precision, recall)
     assert hits / true.height >= recall
 
 
+def test_fakes_are_judged_by_the_day_with_hours_too(shop):
+    tables, _ = shop
+    rows = tables["orders"].lazy()
+    gone = []
+    for unit in ("1d", "1h"):
+        given = orders.Lines(rows, lines.cells(rows, True, unit), tables["promotions"])
+        ruled = orders.rules(given, parse({"clean": {"freq": unit, "fakes": "drop"}}).clean)
+        gone.append({rule.rule: rule.gone for rule in ruled}["suspected fake"])
+    assert gone[0].height > 30
+    assert gone[0].equals(gone[1])
+
+
 def test_returns_find_the_sale_that_the_shop_would_name(shop):
     tables, _ = shop
     named = found(tables, returns="sale_date")["return to sale date"]

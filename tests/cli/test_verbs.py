@@ -81,6 +81,41 @@ def test_as_of(fresh, run):
     assert Workspace.open(fresh).runs.latest().id == latest.id
 
 
+def test_a_look_back_does_not_replace_the_present(fresh, run, tmp_path):
+    present = json.loads(run("run", "-w", fresh, "--json")[1])
+    assert (present["look_back"], present["latest"]) == (False, present["run"])
+    page = (fresh / "report.html").read_bytes()
+    code, out, _ = run("run", "-w", fresh, "--as-of", "2025-04-20")
+    assert code == 0
+    assert f"the latest run is still {present['run']}" in out
+    assert (fresh / "report.html").read_bytes() == page
+    assert "20 Apr 2025" in (fresh / "report-2025-04-20.html").read_text(encoding="utf-8")
+    back = json.loads(run("run", "-w", fresh, "--as-of", "2025-04-13", "--json")[1])
+    assert (back["look_back"], back["latest"]) == (True, present["run"])
+    assert back["report"] == str(fresh / "report-2025-04-13.html")
+
+    def reader(*words):
+        code, out, err = run(*words, "-w", fresh, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    # Every reader goes on with the present, and reaches the look back by name.
+    table = tmp_path / "out.parquet"
+    for words in (("export", "forecasts", "-o", table), ("explain", "lamp-1"), ("explain", "lamp-1", "--cleaning"),
+                  ("report",)):  # fmt: skip
+        assert reader(*words)["run"] == present["run"]
+        assert reader(*words, "--run", back["run"])["run"] == back["run"]
+    assert str(pl.read_parquet(table)["cutoff"][0]) == "2025-04-13"
+    assert reader("report", "--run", back["run"])["report"] == str(fresh / "report-2025-04-13.html")
+    checked = {each["check"]: each["detail"] for each in reader("doctor")["findings"]}
+    assert checked["runs"] == f"3 kept, 2 of them looking back, latest {present['run']}"
+    later = json.loads(run("run", "-w", fresh, "--json")[1])
+    assert later["latest"] == later["run"] != present["run"]
+    # An earlier run of the present takes no other's name either.
+    assert reader("report", "--run", present["run"])["report"] == str(fresh / f"report-{present['run']}.html")
+    assert_paragraph(run("export", "forecasts", "--run", "x", "-w", fresh), "no run x", back["run"], "as of 2025-04-13")
+
+
 def test_nothing_has_run_yet(new_shop, run, tmp_path):
     for words in (("report",), ("export", "reorder"), ("explain", "lamp-1")):
         assert_paragraph(run(*words, "-w", new_shop), "no published run", "Run: windvane run")
@@ -126,7 +161,9 @@ def test_report(shop, run, tmp_path):
     path = tmp_path / "page.html"
     code, out, _ = run("report", "-o", path, "-w", shop, "--json")
     assert code == 0
-    assert json.loads(out) == {"report": str(path), "bytes": path.stat().st_size}
+    assert json.loads(out) == {
+        "report": str(path), "bytes": path.stat().st_size, "run": (shop / "runs" / "CURRENT").read_text().strip(),
+    }  # fmt: skip
     assert "<html" in path.read_text(encoding="utf-8")
     assert run("report", "--language", "zh", "-w", shop)[0] == 0
     assert (shop / "report.html").exists()

@@ -68,6 +68,26 @@ def test_refused_file_is_one_paragraph_with_the_remedy(shop, run):
     assert set(json.loads(out)) == {"error", "remedy"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("shopfy", "shopify"), ("WooCommerce", "woocommerce"), ("complete-journey", "complete_journey")],
+)
+def test_a_mistyped_mapping_is_answered_with_the_nearest_name(typed, meant, shop, run):
+    code, out, err = run("ingest", shop.parent / "orders.csv", "-m", typed, "-w", shop)
+    assert (code, out) == (1, "")
+    assert f"There is no mapping {typed}" in err
+    assert f"Did you mean {meant}?" in err
+    assert "taobao" in err
+    assert "Errno" not in err
+
+
+def test_a_mapping_like_nothing_lists_what_there_is(shop, run):
+    (shop.parent / "broken.toml").write_bytes(b"\xff\xfe\x00")
+    for name, what in (("qqqq", "There is no mapping qqqq"), (shop.parent / "broken.toml", "it is not UTF-8 text")):
+        code, _, err = run("ingest", shop.parent / "orders.csv", "-m", name, "-w", shop)
+        assert (code, what in err, "Did you mean" in err, "shopify" in err) == (1, True, False, True)
+
+
 def test_debug_shows_the_traceback(tmp_path):
     from windvane.errors import ConfigError
 

@@ -20,9 +20,10 @@ from windvane.ingest import ingest, mapping, read
 from windvane.ingest.guess.cells import look
 from windvane.ingest.guess.files import guess
 from windvane.ingest.guess.match import matched
+from windvane.ingest.guess.phrase import Local
 from windvane.ingest.guess.shop import facts_of, known_exports
 from windvane.ingest.guess.words import language, meanings
-from windvane.ingest.guess.write import Local, write
+from windvane.ingest.guess.write import write
 from windvane.store import Workspace
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,8 +110,16 @@ DATES = {
     ("2024年3月5日", "2024年12月15日"): ("%Y年%m月%d日", "day"),
     ("20240105", "20240230", "20240215") * 20: (None, "whole"),
     ("20240105", "20240206"): ("%Y%m%d", "day"),
-    ("Mar 5, 2024", "Dec 15, 2024"): ("%b %d, %Y", "day"),
-    ("2024-03-05T10:00:00Z", "2024-03-06T10:00:00Z"): ("%Y-%m-%dT%H:%M:%S%#z", "moment"),
+    ("Mar 5, 2024", "Dec 15, 2024"): ("%B %d, %Y", "day"),
+    ("5-Mar-24", "15-Dec-24"): ("%d-%B-%y", "day"),
+    ("2024-03-05T10:00:00Z", "2024-03-06T10:00:00Z"): ("%Y-%m-%dT%H:%M:%S%.f%#z", "moment"),
+    ("2024-03-05T10:00+01:00", "2024-03-06T10:00+01:00"): ("%Y-%m-%dT%H:%M%#z", "moment"),
+    ("05.03.2024 10:00:00 +0100", "31.03.2024 10:00:00 +0200"): ("%d.%m.%Y %H:%M:%S%#z", "moment"),
+    ("Tue, 05 Mar 2024 10:00:00 +0100", "Sun, 31 Mar 2024 10:00:00 +0200"): (
+        "%a, %d %B %Y %H:%M:%S %z",
+        "moment",
+    ),
+    ("2024年3月5日 10时05分", "2024年12月15日 9时30分"): ("%Y年%m月%d日%H时%M分", "moment"),
 }
 
 
@@ -119,6 +128,20 @@ DATES = {
 def test_date_formats(cells):
     found = look(pl.Series("when", list(cells)))
     assert (found.format, found.kind) == DATES[cells]
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%dT%H:%M:%S+01:00", "%d.%m.%Y %H:%M:%S +0100", "%a, %d %b %Y %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S"]
+)
+def test_the_clock_on_the_wall_counts_however_it_is_written(form, tmp_path):
+    moments = [datetime(2024, 3, 1, 23, 30) + timedelta(days=n, minutes=n) for n in range(40)]
+    rows = [[n, moment.strftime(form), f"A-{n % 3}", 1 + n % 4] for n, moment in enumerate(moments)]
+    path = written(tmp_path / "orders.csv", ["Order No", "Created at", "SKU", "Qty"], rows)
+    (tmp_path / "mapping.toml").write_text(write(guess([path])), encoding="utf-8")
+    workspace = Workspace.create(tmp_path / "shop", Shop())
+    ingest(workspace, tmp_path / "mapping.toml", [path])
+    assert sorted(workspace.tables.read("orders").collect()["ordered_at"]) == moments
 
 
 @pytest.mark.tiny
@@ -201,6 +224,20 @@ def test_the_money_of_a_line_becomes_a_price(tmp_path):
         path = written(tmp_path / f"{header}.csv", ["Order", "Date", "SKU", "Qty", header], rows)
         price = tomllib.loads(write(guess([path])))["orders"][0]["columns"]["unit_price"]
         assert price["sql"] == f'ABS(TRY_CAST("{header}" AS DOUBLE) / NULLIF(TRY_CAST("Qty" AS DOUBLE), 0))'
+
+
+@pytest.mark.tiny
+def test_what_becomes_of_the_money_of_a_line_is_said(run, tmp_path):
+    rows = [[n, f"2024-01-{1 + n % 28:02d}", f"A-{n % 3}", 1 + n % 4, 2.5, 2.5 * (1 + n % 4)] for n in range(60)]
+    written(tmp_path / "both.csv", ["Order No", "Date", "SKU", "Qty", "Price", "Total"], rows)
+    written(tmp_path / "total.csv", ["Order No", "Date", "SKU", "Qty", "Total"], [row[:4] + row[5:] for row in rows])
+    for name, use in (("both", "not needed: unit_price is there"), ("total", "divided by the units: unit_price")):
+        code, out, _ = run("init", name, "--from", f"{name}.csv", "--json")
+        told = {each["column"]: each["use"] for each in json.loads(out)["files"][0]["columns"]}
+        assert (code, told["amount"], told["units"]) == (0, use, "")
+    assert "amount (not" in run("init", "again", "--from", "both.csv")[1]
+    text = (tmp_path / "both" / "mapping.toml").read_text(encoding="utf-8")
+    assert '"Total": not needed: unit_price is there' in text
 
 
 @pytest.mark.tiny

@@ -14,7 +14,8 @@ from windvane import schema
 from windvane.errors import InputError
 from windvane.ingest import ingest, mapping
 from windvane.ingest.checks import history
-from windvane.ingest.checks.history import Book, Watch
+from windvane.ingest.checks.book import KEPT, Book
+from windvane.ingest.checks.history import Watch
 from windvane.ingest.checks.jumps import changes, settle
 from windvane.store import Workspace
 
@@ -68,7 +69,7 @@ def test_genuine_weeks_raise_nothing(book):
         profile = watched(week(number, pace=4.0 if number % 10 == 1 else 1.0))
         assert changes(ORDERS, profile, book.read()) == []
         book.remember(f"b{number}", f"{number}.csv", profile)
-    assert len(json.loads(book.path.read_text())["batches"]) == history.KEPT
+    assert len(json.loads(book.path.read_text())["batches"]) == KEPT
 
 
 PRICE, UNITS, DISCOUNT = pl.col("unit_price"), pl.col("units"), pl.col("discount")

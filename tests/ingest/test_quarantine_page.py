@@ -82,7 +82,79 @@ def test_an_empty_quarantine(tmp_path, monkeypatch, capsys):
     assert "No row of the quarantine fits" in perform(["windvane", "quarantine", "list", "--rule", "x"], capsys)
     assert "No row was fixed" in perform(["windvane", "quarantine", "retry"], capsys)
     assert json.loads(perform(["windvane", "quarantine", "retry", "--json"], capsys)) == {"files": []}
-    assert "Nothing is suspicious" in perform(["windvane", "audit"], capsys)
+    assert "nothing to audit yet" in perform(["windvane", "audit"], capsys)
+    assert "windvane ingest" in perform(["windvane", "audit"], capsys)
+    assert "nothing to merge yet" in perform(["windvane", "compact"], capsys)
+
+
+@pytest.mark.tiny
+def test_a_sound_table_is_said_to_be(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shop = Workspace.create(tmp_path)
+    shop.tables.append("products", pl.DataFrame({"sku": ["a"], "known_at": [datetime(2024, 1, 1)]}), "b")
+    assert "Nothing is suspicious in products." in perform(["windvane", "audit"], capsys)
+    assert "The table reviews is empty." in perform(["windvane", "audit", "-t", "reviews"], capsys)
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("verb", ["list", "fix", "retry"])
+def test_each_verb_has_its_own_options_only(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Workspace.create(tmp_path)
+    own = {"list": ["--rows", "1"], "fix": ["--dismiss"], "retry": ["--all"]}
+    for name, words in own.items():
+        with pytest.raises(SystemExit) as end:
+            main(["quarantine", verb, *words])
+        assert (end.value.code == 2) == (name != verb)
+    capsys.readouterr()
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_reasons_are_in_the_language_of_the_shop(language, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    perform(["windvane", "init", "--language", language, "--currency", "CNY"], capsys)
+    rows = [f"{n},2024-01-01,a,{n % 3 + 1},2.5,CNY" for n in range(200)]
+    rows += [
+        "x1,2024-01-01,a,two,2.5,CNY",
+        "x2,,a,1,2.5,CNY",
+        "x3,2024-01-01,a,1,-2.5,CNY",
+        "x4,2024-01-01,a,1,2.5,USD",
+    ]
+    rows += ["7,2024-01-01,a,9,2.5,CNY", "x5,2024-01-01,免邮,1,2.5,CNY"]
+    Path("o.csv").write_text("\n".join(["no,at,item,qty,price,money", *rows]), encoding="utf-8")
+    Path("m.toml").write_text(
+        """[orders]
+file = "o.csv"
+currency = { from = "money" }
+[orders.columns]
+order_id = "no"
+line = { value = 1 }
+ordered_at = "at"
+sku = "item"
+units = "qty"
+unit_price = "price"
+[[orders.set_aside]]
+name = "service"
+sql = "item = '免邮'"
+reason = "邮费"
+""",
+        encoding="utf-8",
+    )
+    told = perform(["windvane", "ingest", "o.csv", "-m", "m.toml"], capsys)
+    listed = perform(["windvane", "quarantine", "list", "--rows", "20"], capsys)
+    lines = [line for line in listed.splitlines() if line.startswith("o.csv, line")]
+    reasons = [line.split(": ", 2)[-1] for line in lines]
+    assert len(reasons) == 6
+    assert "邮费" in listed
+    if language == "zh":
+        assert not any(re.search("[a-z]{3}", reason) for reason in reasons)
+        assert "（第 206 行）" in listed
+        assert "（0.0）" in listed
+        assert "值低于允许的最小值（0.0）" in told
+    else:
+        assert any("units is not a number" in reason for reason in reasons)
+        assert "unit_price is below 0.0" in told
 
 
 @pytest.mark.tiny

@@ -75,7 +75,7 @@ def test_the_next_run_scores_this_one(shop):
     made, *_ = CASES[freq]
     early = shops.day(made["days"] - 3 if freq == "1h" else made["days"] - 70)
     first = run(workspace, as_of=early)
-    second = run(workspace)
+    second = run(workspace, as_of=shops.day(made["days"] - 1))
     scored = second.read("accuracy")
     assert scored["run"].unique().to_list() == [first.id]
     assert scored["periods"].max() == (24 if freq == "1h" else 2)

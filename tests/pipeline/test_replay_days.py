@@ -1,9 +1,10 @@
 """Living through a shop's days and looking back at them give the same panels, bit for bit.
 
-One workspace takes each day's export on that day (the clock is held there) and cleans what it has, with no as-of.
-Others take everything at the end and clean as of that day, or as recorded by then. The simulated shop has everything
-that changes after the fact: late rows, corrections, returns, double exports, deposits, plans told ahead and revised,
-products that change slowly, recounted stock, revised signals.
+One workspace takes each day's export on that day (the clock is held there) and cleans what it has, with no as-of; at
+midnight it is asked once more, as of the day that is now over. Others take everything at the end and clean as of that
+day, or as recorded by then. The simulated shop has everything that changes after the fact: late rows, corrections,
+returns, double exports, deposits, plans told ahead and revised, products that change slowly, recounted stock, revised
+signals.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -40,6 +41,10 @@ def _clock():
 
 def evening(day):
     return datetime.combine(day, time(23, 59, 59), UTC)
+
+
+def midnight(day):
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 STRICT = (("returns", "sale_date"), ("duplicates", "drop"), ("fakes", "drop"), ("bulk", "cap"), ("stockouts", "infer"))
@@ -82,6 +87,8 @@ def exports(shop, folder):
 def lived(folder, days, first, clean):
     """Take the exports day by day; the workspace, and what cleaning made on every day from ``first`` on.
 
+    Made twice: in the evening, when the day may still be open, and at midnight as of the day, which is over.
+
     The days before ``first`` come in one export, on the eve of it: nobody looks in between.
     """
     workspace = workspace_at(folder / "lived", clean)
@@ -92,7 +99,9 @@ def lived(folder, days, first, clean):
     for day in (day for day in days if day >= first):
         CLOCK.hold(evening(day))
         take(workspace, days[day])
-        seen[day] = cleaned(workspace)
+        in_the_evening = cleaned(workspace)
+        CLOCK.hold(midnight(day))
+        seen[day] = (in_the_evening, cleaned(workspace, as_of=day))
     CLOCK.hold(None)
     return workspace, seen
 
@@ -120,13 +129,17 @@ def replay(folder, shop, first, clean, every=1):
     late, whole = workspace_at(folder / "late", clean), workspace_at(folder / "whole", clean)
     take(late, joined([path for paths in days.values() for path in paths], folder / "joined"))
     take(whole, write(shop, folder / "whole-files", "parquet", truth=False).folder.glob("*.parquet"))
-    for number, (day, then) in enumerate(seen.items()):
-        assert_same(then, cleaned(late, as_of=day), f"{day}, one export, as of")
-        assert_same(then, cleaned(workspace, recorded_by=evening(day)), f"{day}, lived, as recorded by")
+    for number, (day, (in_the_evening, over)) in enumerate(seen.items()):
+        assert_same(over, cleaned(late, as_of=day), f"{day}, one export, as of")
+        assert_same(in_the_evening, cleaned(workspace, recorded_by=evening(day)), f"{day}, lived, as recorded by")
         if number % every == 0:
-            assert_same(then, cleaned(whole, as_of=day), f"{day}, whole tables, as of")
-            assert_same(then, cleaned(workspace, as_of=day), f"{day}, lived, as of")
-    return seen
+            assert_same(over, cleaned(whole, as_of=day), f"{day}, whole tables, as of")
+            assert_same(over, cleaned(workspace, as_of=day), f"{day}, lived, as of")
+        closed = over["cleaned"].closed
+        assert in_the_evening["cleaned"].closed in (closed, closed - timedelta(days=1))
+        if in_the_evening["cleaned"].closed == closed:
+            assert_same(in_the_evening, over, f"{day}, in the evening and at midnight")
+    return {day: over for day, (_, over) in seen.items()}
 
 
 def test_looking_back_equals_having_been_there(tmp_path):

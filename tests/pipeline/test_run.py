@@ -9,10 +9,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from windvane import schema
+from windvane.clock import CLOCK
 from windvane.errors import InputError, StoreError, WindvaneError
 from windvane.models import registry
 from windvane.outlook.story import tell
 from windvane.pipeline import STAGES, run
+from windvane.sim import Settings, simulate
 
 WRITTEN = {
     "panel", "cleaning", "findings", "products_view", "quarantine_summary", "scores", "leaderboard", "forecasts",
@@ -188,8 +190,50 @@ def test_a_second_run_judges_the_first(tmp_path):
     ahead = first.read("forecasts").join(second.read("panel"), on=["sku", "location", "date"])
     expected = (ahead["q0.5"] - ahead["sales"]).abs().sum() / ahead["sales"].sum()
     assert judged.filter(pl.col("node") == "series")["wape"].item() == pytest.approx(expected, rel=1e-5)
-    third = run(workspace, as_of=shops.day(129))
-    assert third.tables["accuracy"] == 0
+    # Asked again it says the same: a look back judges what reached less far than itself.
+    assert run(workspace, as_of=shops.day(129)).read("accuracy").equals(judged)
+    back = run(workspace, as_of=shops.day(119))
+    assert "accuracy" not in back.tables
+    # The first run of the present finds looks back alone, and judges the latest of them.
+    assert run(workspace).read("accuracy")["run"].unique().to_list() == [back.id]
+    assert run(workspace).tables["accuracy"] == 0
+    # What was forecast today was not there to be judged a fortnight ago.
+    assert run(workspace, as_of=shops.day(129)).read("accuracy")["run"].unique().to_list() == [back.id]
+
+
+def test_what_was_recorded_by_a_moment_is_looked_back_to(tmp_path):
+    found = shops.only(shops.tables(products=3, days=60), "orders")
+    early = found["orders"].filter(pl.col("ordered_at").dt.date() <= shops.day(49))
+    workspace = shops.shop(tmp_path / "shop", {"orders": early}, shops.SIMPLE)
+    first, moment = run(workspace), CLOCK.now()
+    shops.add(workspace, found, "later")
+    second = run(workspace)
+    back = run(workspace, recorded_by=moment)
+    assert workspace.runs.latest().id == second.id
+    assert second.read("panel")["date"].max() >= shops.day(59) > first.read("panel")["date"].max()
+    assert back.read("panel").equals(first.read("panel"))
+    assert back.read("forecasts").equals(first.read("forecasts"))
+    assert second.read("accuracy")["run"].unique().to_list() == [first.id]
+    assert "accuracy" not in back.tables
+
+
+def test_the_backtest_does_not_know_of_returns_to_come(tmp_path):
+    many = Settings(products=20, days=120, rate=3.0, returns=0.4, presale=0.0, late=0.0, corrected=0.0, launches=0.0)
+    found, _ = simulate(many, 3).collect()
+    bias = {}
+    for clean in ({"returns": "sale_date"}, {"returns": "drop"}):
+        for then in (True, False):
+            values = {**shops.SIMPLE, "clean": {**clean, "stockouts": "off"}}
+            values["backtest"] = {**values["backtest"], "models": ["moving_average"], "known_then": then}
+            published = run(shops.shop(tmp_path / f"{clean['returns']} {then}", {"orders": found["orders"]}, values))
+            scores = published.read("scores").filter(
+                segment="all", model="moving_average", node="series", step=0, metric="bias"
+            )
+            assert scores.height > 2
+            bias[clean["returns"], then] = scores["value"].mean()
+    # What is to come back is still among the sales of the last days: a forecast made then is too high by some of it.
+    assert bias["sale_date", True] > bias["sale_date", False] + 0.05
+    assert bias["drop", True] == bias["drop", False]
 
 
 @pytest.mark.parametrize("stage", ["backtest", "forecast", "monitor"])

@@ -10,7 +10,7 @@ from made_up_run import MadeUpRun, make
 from page_reader import Page, page_of
 
 from windvane.errors import ConfigError, StoreError
-from windvane.report import render, write
+from windvane.report import file_name, render, write
 
 pytestmark = pytest.mark.tiny
 
@@ -30,6 +30,37 @@ def test_written_page_is_one_file_that_loads_nothing(run, tmp_path: Path):
 
 def test_the_same_run_makes_the_same_page(run):
     assert len({render(run) for _ in range(4)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "said", "name"),
+    [
+        ({}, [], "report.html"),
+        ({"as_of": "2026-03-29"}, ["known at the end of 29 Mar 2026"], "report-2026-03-29.html"),
+        (
+            {"recorded_by": "2026-03-30T08:15:00+00:00"},
+            ["recorded by 30 Mar 2026"],
+            "report-recorded-2026-03-30T0815.html",
+        ),
+        (
+            {"as_of": "2026-03-29", "recorded_by": "2026-03-30T08:15:00+00:00"},
+            ["known at the end of 29 Mar 2026", "recorded by 30 Mar 2026"],
+            "report-2026-03-29-recorded-2026-03-30T0815.html",
+        ),
+    ],
+    ids=["present", "as of", "recorded by", "both"],
+)
+def test_a_look_back_says_so_and_takes_a_name_of_its_own(run, told, said, name):
+    seen = MadeUpRun({**run.manifest, **told}, run.frames)
+    text = page_of(seen).text
+    assert text.count("A look back:") == len(said)
+    for words in said:
+        assert words in text
+    assert file_name(seen) == name
+    # The run before the latest of the present takes no other's name.
+    assert file_name(seen, latest=False) == (name if told else f"report-{run.manifest['run']}.html")
+    if told:
+        assert page_of(seen, language="zh").text.count("回看：") == len(said)
 
 
 def test_headline_figures_are_those_of_the_tables(run):

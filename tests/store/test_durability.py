@@ -53,6 +53,20 @@ print("it is done", flush=True)
 """
 )
 
+TOGETHER = (
+    HEAD
+    + """
+columns = '[orders.columns]\\norder_id = "id"\\nordered_at = "at"\\nsku = "sku"\\nunits = "n"\\n'
+(root / "m.toml").write_text('[orders]\\nfile = "o*.csv"\\n' + columns)
+for day in range(1, 6):
+    rows = "".join(f"{day}-{i},2024-01-{day:02d},s,1\\n" for i in range(50))
+    (root / f"o{day}.csv").write_text("id,at,sku,n\\n" + rows + f"{day}-x,2024-01-01,s,many\\n")
+report = ingest(workspace, load(root / "m.toml"), root)
+assert [each.accepted for each in report.files] == [50] * 5
+print("it is done", flush=True)
+"""
+)
+
 FORGET = (
     HEAD
     + """
@@ -114,6 +128,14 @@ def test_an_ingest_is_on_the_disk_before_it_is_called_done(traced):
     assert len(of_kind(kept, ".parquet")) == 1
     assert len(of_kind(kept, ".parquet", "quarantine")) == 1
     assert len(of_kind(kept, ".json", "quarantine")) == 2
+    assert faults == []
+
+
+def test_files_that_share_a_commit_are_on_the_disk_before_they_are_called_done(traced):
+    kept, faults = traced(TOGETHER)
+    assert len(of_kind(kept, ".parquet", "orders")) == 1
+    assert len(of_kind(kept, ".json", "orders")) == 2
+    assert len(of_kind(kept, ".parquet", "quarantine")) == 1
     assert faults == []
 
 

@@ -46,6 +46,26 @@ for path in sorted((root / "files").glob("*.csv")):
 print("end", flush=True)
 """
 
+TOGETHER = """
+import sys
+from pathlib import Path
+from windvane.ingest import ingest, intake
+from windvane.ingest.mapping import load
+from windvane.store import Workspace
+root = Path(sys.argv[1])
+workspace, mapping = Workspace.open(root / "shop"), load(root / "mapping.toml")
+intake.SECONDS = 0.05
+settle = intake.Intake._settle
+def told(self, place, report, size):
+    settle(self, place, report, size)
+    if report.table == "orders" and not report.already:
+        print(report.file, flush=True)
+intake.Intake._settle = told
+print("ready", flush=True)
+ingest(workspace, mapping, root / "files")
+print("end", flush=True)
+"""
+
 PUBLISH = """
 import sys
 import polars as pl
@@ -117,10 +137,10 @@ def check_ingested(root, acknowledged):
     return workspace
 
 
-def ingest_under_fire(root, count):
+def ingest_under_fire(root, count, script=INGEST):
     acknowledged, interrupted = [], 0
     for delay in kills(count):
-        lines = run_and_kill(INGEST, [root], delay)
+        lines = run_and_kill(script, [root], delay)
         interrupted += "end" not in lines
         acknowledged += [line for line in lines if line != "end"]
         check_ingested(root, acknowledged)
@@ -159,6 +179,10 @@ def test_ingest_survives_kills(shop):
     assert ingest_under_fire(shop, 8) >= 1
 
 
+def test_files_that_share_commits_survive_kills(shop):
+    assert ingest_under_fire(shop, 8, TOGETHER) >= 1
+
+
 def test_publishing_survives_kills(shop):
     assert publish_under_fire(shop, 8) >= 1
 
@@ -182,6 +206,11 @@ def test_two_processes_may_ingest_the_same_files_at_once(shop):
 @pytest.mark.slow
 def test_ingest_survives_many_kills(shop):
     assert ingest_under_fire(shop, 25) >= 1
+
+
+@pytest.mark.slow
+def test_files_that_share_commits_survive_many_kills(shop):
+    assert ingest_under_fire(shop, 25, TOGETHER) >= 1
 
 
 @pytest.mark.slow

@@ -3,13 +3,14 @@
 import polars as pl
 import pytest
 
-from windvane.ingest import ingest
+from windvane.ingest import ingest, intake
 from windvane.ingest.mapping import load
 from windvane.store import Workspace, tables
 
 
 def test_an_ingest_of_many_files_merges_them(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MANY_FILES", 8)
+    monkeypatch.setattr(intake, "FILES", 1)
     (tmp_path / "mapping.toml").write_text(
         '[orders]\nfile = "*.csv"\n[orders.columns]\norder_id = "id"\nordered_at = "at"\nsku = "sku"\nunits = "n"\n'
     )

@@ -23,8 +23,8 @@ def workspace(tmp_path):
     return Workspace.create(tmp_path / "shop", Shop(name="Chez Ana", currency="EUR", country="FR"))
 
 
-def publish(workspace, value):
-    with workspace.runs.start() as run:
+def publish(workspace, value, **back):
+    with workspace.runs.start(**back) as run:
         run.write("panel", pl.DataFrame({"value": [value]}))
         return run.publish()
 
@@ -136,6 +136,53 @@ def test_only_the_last_runs_are_kept(workspace):
     assert sorted(p.name for p in (workspace.folder / "runs").iterdir() if p.is_dir()) == made[-KEEP:]
 
 
+LAST_WEEK = {"as_of": date(2024, 3, 1)}
+RECORDED = {"recorded_by": datetime(2024, 3, 1, 8, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("back", [LAST_WEEK, RECORDED, LAST_WEEK | RECORDED], ids=["as of", "recorded by", "both"])
+def test_a_look_back_does_not_replace_the_present(workspace, back):
+    # As long as there is nothing else, the newest look back serves.
+    publish(workspace, 0, as_of=date(2024, 2, 1))
+    early = publish(workspace, 0, **back)
+    assert early.look_back
+    assert workspace.runs.latest().id == early.id
+    assert early.sees_until == date(2024, 3, 1)
+    present = publish(workspace, 1)
+    assert not present.look_back
+    assert workspace.runs.latest().id == present.id
+    assert present.sees_until == CLOCK.now().date()
+    again = publish(workspace, 2, **back)
+    assert workspace.runs.latest().id == present.id
+    assert Workspace.open(workspace.folder).runs.latest().id == present.id
+    assert Workspace.open(workspace.folder).swept.notes == []
+    assert workspace.runs.get(again.id).read("panel")["value"].item() == 2
+    newer = publish(workspace, 3)
+    assert workspace.runs.latest().id == newer.id
+
+
+def test_a_run_that_is_not_there_names_those_that_are_and_which_look_back(workspace):
+    present, back = publish(workspace, 1), publish(workspace, 2, **(LAST_WEEK | RECORDED))
+    with pytest.raises(NoRunError, match="There is no run yesterday") as told:
+        workspace.runs.get("yesterday")
+    assert told.value.remedy == f"Runs: {present.id}, {back.id} (as of 2024-03-01, recorded by 2024-03-01T08:00)."
+
+
+def test_looks_back_do_not_push_out_the_present(workspace):
+    try:
+        made = []
+        for number in range(KEEP + 2):
+            CLOCK.hold(datetime(2024, 5, 1, 0, number, tzinfo=UTC))
+            made += [publish(workspace, number).id] if number < 3 else [publish(workspace, number, **LAST_WEEK).id]
+        for number in range(4):
+            CLOCK.hold(datetime(2024, 5, 2, 0, number, tzinfo=UTC))
+            made.append(publish(workspace, number, **LAST_WEEK).id)
+    finally:
+        CLOCK.hold(None)
+    assert [run.id for run in workspace.runs.list()] == made[:3] + made[-KEEP:]
+    assert workspace.runs.latest().id == made[2]
+
+
 def test_sweep_leaves_live_runs_and_clears_dead_ones(workspace):
     dead = workspace.folder / "runs" / ".building-20240101T000000000000-abcd"
     dead.mkdir()
@@ -153,6 +200,7 @@ def test_sweep_leaves_live_runs_and_clears_dead_ones(workspace):
 
 def test_sweep_finishes_a_publication_that_lacked_its_pointer(workspace):
     first, second = publish(workspace, 1), publish(workspace, 2)
+    publish(workspace, 3, **LAST_WEEK)
     (workspace.folder / "runs" / "CURRENT").write_text(first.id + "\n")
     reopened = Workspace.open(workspace.folder)
     assert reopened.runs.latest().id == second.id

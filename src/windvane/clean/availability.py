@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from windvane.clean import stockouts
+from windvane.clean import lost, stockouts
 from windvane.clean.report import Findings
 from windvane.clean.watermark import Window
 from windvane.config import Clean
@@ -126,10 +126,14 @@ def judge(series: Series, told: Told | None, calendar: Window, settings: Clean) 
     if told is not None:
         since = np.where(kind == 1, np.maximum(told.since, columns), since)
     since = np.where(kind == 2, found.since, since).astype(np.int32)
+    # A cell in stock by the table needs no guess, and a series of such cells says nothing of the others' habits.
     open_to = np.full(shape, inferring)
     if told is not None:
         open_to &= np.isnan(told.share)
-    demand = stockouts.demand(sales, found, kind > 0, open_to)
+    searched = open_to.mean(axis=1) > 0.5
+    cut_short = (kind == 2) & (sales > 0)
+    looked_back = lost.estimate(seen, found.due, rule, searched)
+    demand = lost.demand(sales, looked_back, (kind == 1) | cut_short, open_to & searched[:, None])
     return Availability(since, kind, demand, _changes(series, found, told, kind, demand, calendar))
 
 

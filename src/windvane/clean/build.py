@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -45,6 +45,7 @@ class Cleaned:
         cleaning: every change, as the table cleaning.
         findings: what the data could not tell, as the table findings.
         products: sku, title, category of the products in the panel.
+        revised: share of order lines that changed a day before the one on which they became known.
     """
 
     panel: Panel
@@ -56,6 +57,7 @@ class Cleaned:
     cleaning: pl.DataFrame
     findings: pl.DataFrame
     products: pl.DataFrame
+    revised: float = 0.0
 
     @property
     def wanted(self) -> Panel:
@@ -103,29 +105,37 @@ class Cleaned:
         )
 
 
-def build(read: Read, config: Config, as_of: date | None = None, horizon: int | None = None) -> Cleaned:
+def build(
+    read: Read, config: Config, as_of: date | None = None, horizon: int | None = None, now: datetime | None = None
+) -> Cleaned:
     """Make the clean panel.
 
     Args:
         read: reads a raw table.
         config: settings.
-        as_of: see only what was known at the end of this day; ``None`` = everything there is.
+        as_of: see only what was known at the end of this day; ``None`` = everything there is. The day counts as over
+            from its end on, however early its last order came.
         horizon: periods ahead that covariates known in advance cover; the configured one where absent.
+        now: the moment at which this is asked, with its time zone; the clock's where absent. The same tables, asked
+            at the same moment, give the same panel.
 
     Raises:
         InputError: no order line counts as a sale in a closed period.
     """
     end = datetime.combine(as_of, time.max) if as_of else None
-    now = CLOCK.now().replace(tzinfo=None) + timedelta(days=1)
-    seen = lines.seen(read("orders"), min(end, now) if end else None)
+    today = (now or CLOCK.now()).astimezone(UTC).replace(tzinfo=None)
+    latest = today + timedelta(days=1)
+    seen = lines.seen(read("orders"), min(end, latest) if end else None)
     net = config.clean.returns != "drop"
     findings = Findings()
-    raw = _without_future(lines.cells(seen, net, config.clean.freq), now, findings)
-    calendar = window(lines.by_day(raw), config.clean.freq, config.forecast.horizon if horizon is None else horizon)
+    raw = _without_future(lines.cells(seen, net, config.clean.freq), latest, findings)
+    horizon = config.forecast.horizon if horizon is None else horizon
+    over = as_of if as_of is not None and as_of < today.date() else None
+    calendar = window(lines.by_day(raw), config.clean.freq, horizon, over)
     tables = {name: _seen(name, read(name), end).collect() for name in _PLAIN}
     stock = _seen("stock", read("stock"), end).filter(pl.col("date") <= calendar.closed)
     tables["stock"] = stock.select("sku", "location", "date", "on_hand", "in_stock_share", "known_at").collect()
-    seen = seen.filter(pl.col("ordered_at").dt.date() <= now.date())
+    seen = seen.filter(pl.col("ordered_at").dt.date() <= latest.date())
     ruled = orders.rules(orders.Lines(seen, raw, tables["promotions"]), config.clean)
     grid = _selected(fill.grid(lines.adjusted(raw, ruled), calendar), calendar, config.clean, findings)
     report.missing_tables(findings, {name: table.height for name, table in tables.items()}, grid.keys.height)
@@ -133,7 +143,8 @@ def build(read: Read, config: Config, as_of: date | None = None, horizon: int | 
     report.short_history(findings, calendar)
     report.line_rules(findings, ruled, int(raw["rows"].sum()))
     report.product_gaps(findings, tables["products"], grid.keys)
-    return _assemble(grid, ruled, calendar, tables, config, findings)
+    cleaned = _assemble(grid, ruled, calendar, tables, config, findings)
+    return replace(cleaned, revised=orders.revised(seen, ruled) / max(int(raw["rows"].sum()), 1))
 
 
 def _assemble(
@@ -216,16 +227,16 @@ def _seen(name: str, table: pl.LazyFrame, end: datetime | None) -> pl.LazyFrame:
     return table.sort("known_at", maintain_order=True).unique(key, keep="last", maintain_order=True)
 
 
-def _without_future(raw: pl.DataFrame, now: datetime, findings: Findings) -> pl.DataFrame:
+def _without_future(raw: pl.DataFrame, latest: datetime, findings: Findings) -> pl.DataFrame:
     day = pl.col("at").cast(pl.Date)
-    late = raw.filter(day > now.date())
+    late = raw.filter(day > latest.date())
     if late.height:
         findings.add(
             "orders_in_the_future", ("orders", "ordered_at"), "warning",
             (int(late["rows"].sum()), int(raw["rows"].sum())),
             "Correct the dates: order lines dated in the future are left out.", str(late["at"].cast(pl.Date).max()),
         )  # fmt: skip
-        raw = raw.filter(day <= now.date())
+        raw = raw.filter(day <= latest.date())
     return raw
 
 

@@ -71,3 +71,18 @@ def rules(given: Lines, settings: Clean) -> list[Ruled]:
     if settings.returns == "sale_date":
         done.append(returns.to_sale_date(orders, gone(done)))
     return [replace(rule, net=net) for rule in done]
+
+
+def revised(orders: pl.LazyFrame, done: list[Ruled]) -> int:
+    """Number of lines that change the sums of a day before the one on which they became known.
+
+    Args:
+        orders: order lines as far as they may be seen.
+        done: what the rules found.
+    """
+    late = orders.select((pl.col("known_at").dt.date() > pl.col("ordered_at").dt.date()).sum()).collect().item()
+    found = {rule.rule: rule for rule in done}
+    moved = found[returns.RULE].lines if returns.RULE in found else 0
+    # A deposit counts at once, whether paid later or not: only one that lapsed is taken back, and moves nothing.
+    lapsed = found[presale.RULE].moves.filter(pl.col("sold") == 0).height if presale.RULE in found else 0
+    return int(late or 0) + moved + lapsed

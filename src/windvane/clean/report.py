@@ -116,6 +116,13 @@ def order_lines(findings: Findings, counts: dict[str, int], calendar: Window) ->
             f"Nothing: the {word} after {calendar.closed} is not over in the data; it counts once it is.",
             example=str(calendar.closed),
         )  # fmt: skip
+    if calendar.told_over:
+        findings.add(
+            "day_ends_early", ("orders", "ordered_at"), "warning", (1, 1),
+            f"Nothing, if all orders of {calendar.closed} are in: it counts as whole, for the run was asked as of its "
+            "end. Its last order came much earlier than on other days; if some were missing, ask as of the day before.",
+            example=str(calendar.closed),
+        )  # fmt: skip
     if calendar.lost_days and word == "week":
         findings.add(
             "first_week_left_out", ("orders", "ordered_at"), "info", (calendar.lost_days, 7),

@@ -17,11 +17,10 @@ A run is called a stock-out if its chance is below ``alpha``, it is not longer t
 the same time of the year before. It is called so when sales resume: a run still open may as well be the end of the
 series. Everything up to that moment is used and nothing after it, and the moment is kept with the flag.
 
-Short stock-outs of slow sellers cannot be told from chance one by one, but they add up. What was lost besides the runs
-called so is therefore estimated by a hidden Markov chain with the states in stock and out of stock, which is in stock
-wherever something sold: each day without a sale between two sales gets the chance that its shelf was empty, given how
-often and for how long the series' and the shop's shelves have been empty up to the panel's end. That estimate looks
-back on the whole panel: it serves to sum up demand, never to train or to score.
+Short stock-outs of slow sellers cannot be told from chance one by one: :mod:`windvane.clean.lost` estimates what they
+come to. Here they only keep the rate from sinking: each day of a run between two sales gets, by a hidden Markov chain
+with the states in stock and out of stock, the chance that its shelf was empty, given how often and for how long the
+series' and the shop's shelves have been empty so far, and counts for the rate as far as it was not.
 """
 
 from __future__ import annotations
@@ -54,11 +53,6 @@ _FORGET = 0.997  # of overdispersion and share of zeros: about a year of days
 _PSEUDO = 5.0  # units that draw a small group's day factor to 1
 _DRIFT = 0.02  # how fast the usual level of a group's day factor moves
 _SURE = 30.0  # largest shape of the rate's error: rates drift, however many sales they rest on
-_ROUNDS, _SETTLED = 24, 0.01  # of learning how often shelves are empty
-_STRIDE = 1.7  # it goes slowly: each round goes further than it found
-_AGREED = 1.3  # times the expectation of a single look that what was lost may come to
-_MOST_LOST = 0.43  # of what sold, that was lost besides: an empty shelf on three days in ten
-_WORK = 50_000_000  # cells gone through for it
 _HABIT = 60.0  # days that draw a series' own habit of running out to the shop's
 _TRUNCATED = 0.5  # a day at the edge of a run that sold less than this share of its expectation was cut short
 
@@ -91,9 +85,8 @@ class Inferred:
 
     Attributes:
         since: int32 [series, time], column at whose end a cell became known to be out of stock; NEVER = it is not.
-        share: float32 [series, time], chance that the shelf was empty, of days without a sale between two sales.
-        lost: float32 [series, time], units wanted beyond what sold, each by the chance that the shelf was empty.
         expected: float32 [series, time], expected sales from the past alone; NaN where there was too little past.
+        due: float32 [series, time], what a period brings against the usual, as a factor: 1 for a usual one.
         runs: one row per run found, int64 [runs, 4]: series, first and last column without a sale, column in which
             sales resumed.
         chance: chance of each run, float64 [runs].
@@ -103,9 +96,8 @@ class Inferred:
     """
 
     since: np.ndarray
-    share: np.ndarray
-    lost: np.ndarray
     expected: np.ndarray
+    due: np.ndarray
     runs: np.ndarray
     chance: np.ndarray
     units: np.ndarray
@@ -228,21 +220,6 @@ def _empty(state, zeros, begins, ends, gamma, work):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _sold_out(x, mu, inverse):  # type: ignore[no-untyped-def]
-    """Units wanted beyond ``x`` on a day that sold ``x`` and then had nothing left: E[D - x | D >= x]."""
-    if mu <= 0.0:
-        return 0.0
-    size = 1.0 / max(inverse, 1e-6)
-    chance = (1.0 + mu / size) ** -size
-    below, short = 0.0, 0.0
-    for d in range(int(min(np.ceil(x), 1000.0))):
-        below += chance
-        short += (x - d) * chance
-        chance *= (d + size) / (d + 1.0) * (mu / (size + mu))
-    return max(mu - x + short, 0.0) / max(1.0 - below, 1e-3) if below < 0.999 else 0.0
-
-
-@njit(cache=True, nogil=True)
 def _settle(state, sales, expected, first, gamma, settled):  # type: ignore[no-untyped-def]
     """Let the days of a run count as far as the shelf was not empty; columns of one series.
 
@@ -340,7 +317,7 @@ def _first_of(sales, now, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _close(sales, since, share, lost, zeros, expected, state, call):  # type: ignore[no-untyped-def]
+def _close(sales, since, zeros, expected, state, call):  # type: ignore[no-untyped-def]
     """Judge the run that a sale ends; columns of one series. Returns its first column if it was a stock-out, else -1.
 
     ``call``: column of the sale, launch, alpha, longest, year, forgetting factor, inverse size, chances per day that a
@@ -359,11 +336,6 @@ def _close(sales, since, share, lost, zeros, expected, state, call):  # type: ig
         for t in (first - 1, now):
             if t >= 0 and sales[t] < _TRUNCATED * expected[t]:
                 since[t] = now
-    for k in range(now - first):
-        share[first + k] = gamma[k]
-        lost[first + k] = gamma[k] * expected[first + k]
-    if first > 0 and sales[first - 1] > 0:
-        lost[first - 1] = gamma[0] * _sold_out(sales[first - 1], expected[first - 1], call[6])
     rate = state[_RUN_NUM] / max(state[_RUN_DEN], 1e-12)
     _settle(state, sales, expected, first, gamma, np.array([call[5], call[6], rate, begun]))
     return first if called else -1
@@ -387,16 +359,14 @@ def _still_open(state, pooled, opened):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _infer(sales, launch, group, promoted, settings, cells, expected, runs, numbers, opened, habits):  # type: ignore[no-untyped-def]
+def _infer(sales, launch, group, promoted, settings, cells, runs, numbers, opened):  # type: ignore[no-untyped-def]
     """Go through the columns; [time, series] arrays. Returns how many runs were found (those beyond ``runs`` are lost).
 
-    ``settings``: alpha, longest, keep, year, and whether ``habits`` are known; ``cells``: since, share and lost of
-    :class:`Inferred`; ``runs`` int64 [n, 4]; ``numbers`` float64 [n, 2]; ``opened`` float64 [series, 2]; ``habits``
-    [series, 3]: how often shelves were empty, as in :func:`_habits`; taken as known or learned on the way, and written
-    anew.
+    ``settings``: alpha, longest, keep and year; ``cells``: since, expected and due of :class:`Inferred`; ``runs`` int64
+    [n, 4]; ``numbers`` float64 [n, 2]; ``opened`` float64 [series, 2].
     """
     time, series = sales.shape
-    since, share, lost = cells
+    since, expected, brings = cells
     state, zeros = np.zeros((series, _STATE)), np.full((time, series), np.nan, np.float32)
     usual, sums = np.ones((group.shape[0], int(group.max()) + 1)), np.zeros((2, int(group.max()) + 1))
     base, factor, plain = np.zeros(series), np.ones(series), np.ones(series)
@@ -404,8 +374,6 @@ def _infer(sales, launch, group, promoted, settings, cells, expected, runs, numb
     found, pooled, keep = 0, 0.5, settings[2]
     call[2], call[3], call[4], call[5] = settings[0], settings[1], settings[3], keep
     counts = state[:, _SPELLS : _AWAY + 1]
-    if settings[4] > 0:
-        counts = habits.copy()[:, 0:3]
     for t in range(time):
         x, on = sales[t], promoted[t]
         if t % 7 == 0:
@@ -424,6 +392,7 @@ def _infer(sales, launch, group, promoted, settings, cells, expected, runs, numb
             if mine[_LENGTH] == 0.0:
                 _start_run(mine)
             due = factor[s] * (raised if on[s] else 1.0)
+            brings[t, s] = due
             mu = mine[_RUN_NUM] / max(mine[_RUN_DEN], 1e-12) * due
             ready = mine[_SEEN] >= LEAST_PAST
             if ready:
@@ -437,9 +406,7 @@ def _infer(sales, launch, group, promoted, settings, cells, expected, runs, numb
                 call[7] = (counts[s, 0] + _HABIT * habit[0]) / (counts[s, 1] + _HABIT)
                 call[8] = habit[1]
                 chance, units = _chance(mine, inverse), mine[_UNITS]
-                first = _close(
-                    sales[:, s], since[:, s], share[:, s], lost[:, s], zeros[:, s], expected[:, s], mine, call
-                )
+                first = _close(sales[:, s], since[:, s], zeros[:, s], expected[:, s], mine, call)
                 if first >= 0:
                     _note(runs, numbers, found, (s, first, t), (chance, units))
                     found += 1
@@ -452,7 +419,6 @@ def _infer(sales, launch, group, promoted, settings, cells, expected, runs, numb
             now = mine[_NUM] / max(mine[_DEN], 1e-12) * due
             _observe(mine, x[s], now, due, bare, keep)
     _still_open(state, pooled, opened)
-    habits[:] = state[:, _SPELLS : _AWAY + 1]
     return found
 
 
@@ -472,86 +438,23 @@ def infer(
     """
     columns = np.ascontiguousarray(sales.T, dtype=np.float32)
     on, codes = np.ascontiguousarray(promoted.T), np.ascontiguousarray(groups, np.int32)
-    settings = np.array([rule.alpha, rule.longest, 1.0 - 1.0 / rule.memory, rule.year, 0.0])
-    begin = launch.astype(np.int32)
-    series, time = sales.shape
-    habits = np.zeros((series, 3))
+    settings = np.array([rule.alpha, rule.longest, 1.0 - 1.0 / rule.memory, rule.year])
+    begin, shape = launch.astype(np.int32), columns.shape
     while True:
-        once, expected = _cells(time, series), np.full((time, series), np.nan, np.float32)
-        runs, numbers, opened = np.zeros((told, 4), np.int64), np.zeros((told, 2)), np.zeros((series, 2))
-        found = _infer(columns, begin, codes, on, settings, once, expected, runs, numbers, opened, habits)
+        since, expected = np.full(shape, NEVER, np.int32), np.full(shape, np.nan, np.float32)
+        cells = (since, expected, np.ones(shape, np.float32))
+        runs, numbers, opened = np.zeros((told, 4), np.int64), np.zeros((told, 2)), np.zeros((shape[1], 2))
+        found = _infer(columns, begin, codes, on, settings, cells, runs, numbers, opened)
         if found <= told:
             break
         told = int(found)
-    # What was lost is judged in hindsight, by how often shelves have been empty up to the end: expectation and
-    # maximisation in turn (Dempster, Laird and Rubin 1977, Journal of the Royal Statistical Society B 39).
-    settings[4] = 1.0
-    spare = (np.zeros((0, 4), np.int64), np.zeros((0, 2)), np.zeros((series, 2)))
-    for _ in range(int(np.clip(_WORK // max(columns.size, 1), 2, _ROUNDS))):
-        again, before = _cells(time, series), habits.copy()
-        _infer(columns, begin, codes, on, settings, again, np.full_like(expected, np.nan), *spare, habits)
-        moved = abs(float(habits[:, 2].sum() - before[:, 2].sum()))
-        if moved <= _SETTLED * float(habits[:, 2].sum()):
-            break
-        habits = np.maximum(before + _STRIDE * (habits - before), 0.0)
-    # A series that is mostly zeros can talk itself into an ever higher rate between ever longer stock-outs.
-    most = _AGREED * np.nan_to_num(expected)
-    lost = np.minimum(np.nan_to_num(again[2]), np.where(again[1] > 0, again[1] * most, most))
-    sold = np.nan_to_num(columns).clip(0).sum(axis=0, dtype=np.float64)
-    lost = lost * np.minimum(1.0, _MOST_LOST * sold / np.maximum(lost.sum(axis=0, dtype=np.float64), 1e-9))
     return Inferred(
-        since=np.ascontiguousarray(once[0].T),
-        share=np.ascontiguousarray(again[1].T),
-        # Nothing is lost where too little was known to expect anything.
-        lost=np.ascontiguousarray(lost.T, dtype=np.float32),
+        since=np.ascontiguousarray(since.T),
         expected=np.ascontiguousarray(expected.T),
+        due=np.ascontiguousarray(cells[2].T),
         runs=runs[:found],
         chance=numbers[:found, 0],
         units=numbers[:found, 1],
         open_chance=opened[:, 0],
         open_length=opened[:, 1].astype(np.int64),
     )
-
-
-def _cells(time: int, series: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    shape = (time, series)
-    return np.full(shape, NEVER, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-
-
-_AFTER = 14
-"""Observed periods after a run that say at what rate sales went on."""
-
-
-def demand(
-    sales: np.ndarray, found: Inferred, out: np.ndarray | None = None, guess: np.ndarray | None = None
-) -> np.ndarray:
-    """Estimate what would have sold with stock, float32 [series, time].
-
-    Out of stock it is the expectation, moved half-way to the rate at which sales went on afterwards (as far as there
-    are sales yet), and never less than what sold. Elsewhere it is what sold and what was lost besides, each day by the
-    chance that its shelf was empty: no single such day is sure, their sum is.
-
-    Args:
-        sales: units as sold [series, time].
-        found: what :func:`infer` gave.
-        out: cells out of stock, bool [series, time]; those inferred where absent.
-        guess: cells that may have been out of stock, bool [series, time]; all where absent.
-    """
-    flagged = found.since != NEVER if out is None else out
-    lost = found.lost if guess is None else np.where(guess, found.lost, np.float32(0))
-    filled = np.where(flagged, np.float32(np.nan), sales)
-    wanted = np.fmax(np.nan_to_num(sales), found.expected)
-    estimate: np.ndarray = np.where(flagged, wanted, sales + lost).astype(np.float32)
-    for s in np.flatnonzero(flagged.any(axis=1)):
-        edge = np.flatnonzero(np.diff(np.concatenate([[False], flagged[s], [False]]).astype(np.int8)))
-        for begin, end in zip(edge[::2], edge[1::2], strict=True):
-            after = slice(end, end + _AFTER)
-            seen = ~np.isnan(filled[s, after]) & ~np.isnan(found.expected[s, after])
-            due = float(found.expected[s, after][seen].sum(dtype=np.float64))
-            if seen.sum() < _AFTER // 2 or due <= 0:
-                continue
-            got = float(filled[s, after][seen].sum(dtype=np.float64))
-            level = np.float32(1 + 0.5 * (min(max(got / due, 0.25), 4.0) - 1))
-            run = slice(begin, end)
-            estimate[s, run] = np.fmax(np.nan_to_num(sales[s, run]), found.expected[s, run] * level)
-    return estimate

@@ -1,7 +1,8 @@
 """Which periods are closed: the calendar that a panel stands on.
 
 A day is open until its orders are all in. Where orders carry a time of day, the last day counts as closed only if
-its last order is about as late as on the days before; where they do not, every day present is closed. A week ends
+its last order is about as late as on the days before, or if somebody says that it is over (who asks as of the end of
+that day does); where they do not, every day present is closed. A week ends
 on the weekday of the last closed day, a month on its own last day. The hours of an open day are closed up to the hour
 of its last order.
 """
@@ -41,6 +42,8 @@ class Window:
         open_days: days after the last closed period that have orders.
         open_rows: order lines on those days.
         lost_days: days with orders before ``start`` (an incomplete first week or month).
+        told_over: whether the last closed day counts only because it was said to be over: its last order came much
+            earlier than on the days before.
     """
 
     freq: Freq
@@ -51,6 +54,7 @@ class Window:
     open_days: int = 0
     open_rows: int = 0
     lost_days: int = 0
+    told_over: bool = False
 
     @property
     def step(self) -> float:
@@ -146,7 +150,7 @@ class Window:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def window(by_day: pl.DataFrame, unit: str, horizon: int) -> Window:
+def window(by_day: pl.DataFrame, unit: str, horizon: int, over: date | None = None) -> Window:
     """Find the closed periods.
 
     Args:
@@ -154,6 +158,8 @@ def window(by_day: pl.DataFrame, unit: str, horizon: int) -> Window:
             of its orders has a time of day), rows (order lines).
         unit: "1h", "1d", "1w" or "1mo".
         horizon: periods ahead.
+        over: a day that is said to be over. Of a later day than the last with orders nothing follows: nobody can
+            tell a day without orders from orders that have not come yet.
 
     Raises:
         InputError: there are no orders, or less than one closed period of them; or hours are asked of orders
@@ -167,7 +173,9 @@ def window(by_day: pl.DataFrame, unit: str, horizon: int) -> Window:
         )
     by_day = by_day.sort("day")
     first: date = by_day["day"][0]
-    closed = _last_closed(by_day)
+    judged = _last_closed(by_day)
+    told_over = over == by_day["day"][-1] > judged
+    closed = over if told_over and over is not None else judged
     if unit == "1h":
         found = _hours(by_day, first, closed, horizon)
     elif unit == "1mo":
@@ -191,6 +199,7 @@ def window(by_day: pl.DataFrame, unit: str, horizon: int) -> Window:
         open_days=after.height,
         open_rows=int(after["rows"].sum()),
         lost_days=by_day.filter(pl.col("day") < found.start).height,
+        told_over=told_over and found.closed == closed,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from windvane.errors import ConfigError, WindvaneError
 
@@ -23,10 +24,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from windvane.engine import Progress
-    from windvane.store import Workspace
+    from windvane.store import Run, Workspace
+
+
+class _Verbs(TyperGroup):
+    """The verbs in the order in which their files are imported; typer would put groups of verbs before all others."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        place = {name: number for number, name in enumerate(sys.modules)}
+        return sorted(self.commands, key=lambda name: place[self.commands[name].callback.__module__])
+
 
 app = typer.Typer(
     name="windvane",
+    cls=_Verbs,
     help="Demand and trend forecasting for online shops, from raw orders to decisions in money.",
     no_args_is_help=True,
     add_completion=False,
@@ -36,6 +47,10 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
 _INTERRUPTED = "Interrupted."
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for machines instead of text.")]
+
+Which = Annotated[
+    str | None, typer.Option("--run", help="A published run, such as a look back; default the latest that is none.")
+]
 
 
 @app.callback()
@@ -128,6 +143,15 @@ def workspace_at(folder: Path) -> Workspace:
     from windvane.store import Workspace
 
     return Workspace.open(folder)
+
+
+def chosen_run(workspace: Workspace, name: str | None) -> Run:
+    """The run that was named after ``--run``; the latest where none was.
+
+    Raises:
+        NoRunError: there is no such run, or none at all.
+    """
+    return workspace.runs.latest() if name is None else workspace.runs.get(name)
 
 
 def day(text: str | None) -> date | None:

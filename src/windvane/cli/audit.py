@@ -46,9 +46,13 @@ def audit(
         emit({"total": found.height, "summary": counted.to_dicts(), "rows": listed.to_dicts()})
         return
     if not found.height:
-        say("Nothing is suspicious.")
+        if not source.have & set(CHECKS):
+            say("There is nothing to audit yet: the tables are empty. First: windvane ingest FILES --mapping NAME")
+        else:
+            looked = sorted(source.have & ({table} if table else set(CHECKS)))
+            say(f"Nothing is suspicious in {', '.join(looked)}." if looked else f"The table {table} is empty.")
         return
-    show_frame(counted, f"Audit: {found.height:,} suspicions")
+    show_frame(counted, f"Audit: {found.height:,} suspicion{'s' * (found.height > 1)}")
     for row in listed.iter_rows(named=True):
         typer.echo(f"{row['table']} {row['key']}: {row['column']} = {row['value']!r}: {row['suspicion']}: {row['why']}")
     if output is not None:

@@ -24,3 +24,7 @@ def expire(workspace: Folder = Path("."), as_json: AsJson = False) -> None:
         tables = done[name].tables if name in done else []
         told = "; ".join(f"{each.removed + each.blanked:,} rows in {each.files:,} files" for each in tables)
         say(f"[green]✓[/] {name}, {days:,} days: {told or 'nothing is older'}")
+    redacted = sorted({run for erasure in done.values() for run in erasure.redacted})
+    if redacted:
+        say(f"  Runs that had read these rows: {', '.join(redacted)}.")
+        say("  They keep what they stored; windvane explain says where a forecast can no longer be taken apart.")

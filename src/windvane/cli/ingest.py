@@ -12,6 +12,8 @@ from windvane.cli.app import AsJson, Folder, app, console, emit, progress, say, 
 if TYPE_CHECKING:
     from windvane.ingest import IngestReport
 
+_SHOWN = 5
+
 
 @app.command()
 def ingest(
@@ -26,20 +28,35 @@ def ingest(
 ) -> None:
     """Read files into the workspace's tables; bad rows go to quarantine."""
     from windvane.ingest import ingest as run_ingest
+    from windvane.ingest.jobs import passed_over
     from windvane.ingest.sources import resolve
 
     opened = workspace_at(workspace)
-    reports = [
-        run_ingest(opened, found, paths, progress(as_json), accept_changes)
-        for found, paths in resolve(sources or [], mapping, table)
-    ]
+    language = opened.config.shop.language
+    found = resolve(sources or [], mapping, table)
+    reports = [run_ingest(opened, how, paths, progress(as_json), accept_changes) for how, paths in found]
+    # Data that a package brings is meant as it is: the mapping leaves out what it does not need.
+    asked = found if sources and mapping is not None else []
+    over = [name for how, paths in asked for name in passed_over(how, paths, opened.folder)]
     if as_json:
-        emit({"reports": [report.as_dict() for report in reports]})
+        emit({"reports": [report.as_dict() for report in reports], "passed_over": over})
     else:
-        _show_ingest(reports)
+        _show_ingest(reports, language)
+        _show_passed_over(over)
 
 
-def _show_ingest(reports: list[IngestReport]) -> None:
+def _show_passed_over(names: list[str]) -> None:
+    from rich.markup import escape
+
+    if not names:
+        return
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+    count = "1 file was" if len(names) == 1 else f"{len(names):,} files were"
+    say(f"[yellow]![/] {count} not read, as no block of the mapping is meant for that: {escape(shown)}")
+    say("  If needed, add a block to the mapping, or name the file in a block as it is called here.")
+
+
+def _show_ingest(reports: list[IngestReport], language: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -56,7 +73,7 @@ def _show_ingest(reports: list[IngestReport]) -> None:
         note = " (unchanged)" if file.already else ""
         table.add_row(file.table, escape(file.file) + note, *(f"{getattr(file, name):,}" for name in names))
     console().print(table)
-    _show_reasons(reports)
+    _show_reasons(reports, language)
     for file in every:
         for note in file.notes:
             say(f"Note: {escape(file.file)}: {escape(note)}")
@@ -65,18 +82,23 @@ def _show_ingest(reports: list[IngestReport]) -> None:
         say(f"{report.mapping}: {budget.rows:,} rows, {budget.seconds:.1f} s, peak {budget.peak_mb:,.0f} MB")
 
 
-def _show_reasons(reports: list[IngestReport]) -> None:
+def _show_reasons(reports: list[IngestReport], language: str) -> None:
     from rich.markup import escape
+
+    from windvane.ingest.quarantine.reasons import in_words
 
     lines: list[str] = []
     for report in reports:
         for file in report.files:
             for each in file.reasons[:5]:
                 example = f", e.g. line {each.line}" + (f": {each.value!r}" if each.value is not None else "")
-                lines.append(escape(f"  {file.table}: {each.rows:,} × {each.reason}{example}"))
+                column = f"{each.column}: " if each.column and language != "en" else ""
+                reason = f"{column}{in_words(language, each.rule, each.reason)}"
+                lines.append(escape(f"  {file.table}: {each.rows:,} × {reason}{example}"))
             if len(file.reasons) > 5:
-                lines.append(f"  {file.table}: and {len(file.reasons) - 5} more reasons")
+                more = len(file.reasons) - 5
+                lines.append(f"  {file.table}: and {more} more reason{'s' * (more > 1)}")
     if lines:
-        say("In quarantine (see: windvane quarantine):")
+        say("In quarantine (see: windvane quarantine list):")
         for line in lines:
             say(line)

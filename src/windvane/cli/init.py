@@ -90,8 +90,9 @@ def _from_files(place: Path, files: list[Path], given: dict[str, str], as_json: 
     from windvane.ingest import read
     from windvane.ingest.guess.files import guess_file
     from windvane.ingest.guess.match import matched
+    from windvane.ingest.guess.phrase import Local
     from windvane.ingest.guess.shop import facts_of, known_exports, text_of
-    from windvane.ingest.guess.write import Local, write
+    from windvane.ingest.guess.write import write
 
     items = read.items(files)
     if not items:
@@ -179,7 +180,7 @@ def _commands(place: Path, files: list[Path], mappings: dict[Path, Any]) -> list
 
 
 def _as_dict(guess: FileGuess) -> dict[str, Any]:
-    from windvane.ingest.guess.write import confidence, private
+    from windvane.ingest.guess.write import confidence, private, use_of
 
     return {
         "file": guess.item.label,
@@ -191,6 +192,7 @@ def _as_dict(guess: FileGuess) -> dict[str, Any]:
                 "column": each.column,
                 "from": each.cells.name,
                 "sure": confidence(each.score),
+                "use": use_of(guess, each),
                 "samples": [] if private(each.cells) else list(each.cells.samples),
             }
             for each in guess.choices
@@ -220,5 +222,6 @@ def _tell(place: Path | None, shop: Shop, facts: Facts, known: dict[str, list[An
         for number, each in enumerate(_as_dict(guess)["columns"]):
             names = (escape(guess.item.label), guess.table) if number == 0 else ("", "")
             mark = {"sure": "[green]sure[/]", "likely": "likely"}.get(each["sure"], "[yellow]unsure[/]")
-            table.add_row(*names, each["column"], escape(each["from"]), escape(" | ".join(each["samples"])), mark)
+            column = f"{each['column']} ({each['use']})" if each["use"] else each["column"]
+            table.add_row(*names, column, escape(each["from"]), escape(" | ".join(each["samples"])), mark)
     console().print(table)

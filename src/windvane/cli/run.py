@@ -16,28 +16,36 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="See only what was known at the end of this day.")
+        str | None,
+        typer.Option("--as-of", help="Look back: see only what was known at the end of this day, which is over."),
     ] = None,
     recorded_by: Annotated[
         str | None,
-        typer.Option("--recorded-by", help="Read the tables as they stood at this moment, e.g. 2026-11-22T08:00."),
+        typer.Option("--recorded-by", help="Look back: tables as they stood at this moment, e.g. 2026-11-22T08:00."),
     ] = None,
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Clean, backtest, forecast, decide; publish the results as a whole, and write them as report.html."""
+    """Clean, backtest, forecast, decide; publish the results as a whole, and write them as report.html.
+
+    A look back (--as-of, --recorded-by) is kept beside the present and never replaces it: its report is named after its
+    day, and the other verbs go on with the latest run unless --run names it.
+    """
     from windvane.pipeline import run as run_pipeline
-    from windvane.report import write
+    from windvane.report import file_name, write
 
     opened = workspace_at(workspace)
     published = run_pipeline(opened, day(as_of), progress(as_json), moment(recorded_by))
-    page = write(published, opened.folder / "report.html")
+    page = write(published, opened.folder / file_name(published))
+    latest = opened.runs.latest()
     if as_json:
-        told = {"run": published.id, "tables": published.tables, "stages": published.manifest["stages"]}
-        emit({**told, "report": str(page)})
+        told = {"run": published.id, "look_back": published.look_back, "latest": latest.id, "report": str(page)}
+        emit({**told, "tables": published.tables, "stages": published.manifest["stages"]})
     else:
         _show_run(published)
         say(f"[green]✓[/] {page}")
+        if latest.id != published.id:
+            say(f"[yellow]·[/] A look back: the latest run is still {latest.id}. To go on with this one: --run")
 
 
 @app.command()

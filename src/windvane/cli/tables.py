@@ -32,6 +32,8 @@ def compact(
     if as_json:
         emit({"tables": [asdict(each) for each in done], "vacuum": asdict(freed) if freed else None})
         return
+    if not done:
+        say("There is nothing to merge yet: the tables are empty. First: windvane ingest FILES --mapping NAME")
     for each in done:
         files = f"{each.files_before:,} → {each.files_after:,} files"
         rows = f"{each.rows_before:,} → {each.rows_after:,} rows"

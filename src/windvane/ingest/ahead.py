@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Piece = TypeVar("Piece")
 _POLL = 0.1
@@ -55,6 +55,18 @@ def ahead(pieces: Iterable[Piece], depth: int = 1) -> Iterator[Piece]:
     finally:
         stopped.set()
         thread.join()
+
+
+def at_hand(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same pieces, made as they are asked for: what is small is done before a thread would have started."""
+    return iter(pieces)
+
+
+class Hand(Protocol):
+    """How pieces get from who makes them to who waits for them: :func:`ahead` or :func:`at_hand`."""
+
+    def __call__(self, pieces: Iterable[Piece], /) -> Iterator[Piece]:
+        """The same pieces in the same order."""
 
 
 def marked(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bool]]:

@@ -8,7 +8,7 @@ committed, and where a second reading can put it right, :class:`Again` says what
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ import polars as pl
 from windvane.clock import CLOCK
 from windvane.errors import InputError
 from windvane.ingest import keys, versions
-from windvane.ingest.ahead import ahead, marked
+from windvane.ingest.ahead import Hand, ahead, at_hand, marked
 from windvane.ingest.cells.numbering import Numbering, Offsets
 from windvane.ingest.cells.tidy import Tidier
 from windvane.ingest.checks import history, jumps
+from windvane.ingest.checks.book import Book
 from windvane.ingest.checks.rows import Checked, Checker, holds, numbered, replaced
 from windvane.ingest.contents import contents
 from windvane.ingest.jobs import Job
@@ -33,6 +34,8 @@ from windvane.ingest.spill import Hashes, Numbers, Spill
 from windvane.store import Workspace
 
 _WITHHELD = "withheld: the line may identify a person; see the file"
+SMALL = 1 << 20
+"""Bytes of a file that is read by one thread; it is one chunk, so there is nothing to be done side by side."""
 _PART = 500_000
 """Rows with repeated keys that are looked at together."""
 _HASH, _JSON = "_hash", "_json"
@@ -61,9 +64,20 @@ class Again(Exception):
         super().__init__("the file must be read once more")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
-    """Rows by what became of them; see :class:`windvane.ingest.run.FileReport`."""
+    """Rows of one file by what became of them.
+
+    Attributes:
+        read: rows in the file.
+        left_out: rows that the mapping's ``where`` left out.
+        accepted: rows added to the table.
+        set_aside: rows that a rule of the mapping sent to quarantine.
+        refused: rows that the schema sent to quarantine.
+        repeated: rows that said the same as another row.
+        superseded: rows that a later row with the same key replaced; they are in quarantine.
+        unchanged: descriptions that said nothing new.
+    """
 
     read: int = 0
     left_out: int = 0
@@ -78,6 +92,9 @@ class Counts:
     def kept(self) -> int:
         """Rows that were meant at all."""
         return self.read - self.left_out
+
+    def __add__(self, more: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(more), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -100,10 +117,11 @@ class Flow:
         job: the job.
         folder: for temporary files; its owner removes it.
         known: what earlier readings found out.
+        book: what earlier files of its block looked like.
         accept: whether a change of meaning against earlier files is accepted.
     """
 
-    def __init__(self, workspace: Workspace, job: Job, folder: Path, known: Known, accept: bool) -> None:
+    def __init__(self, workspace: Workspace, job: Job, folder: Path, known: Known, book: Book, accept: bool) -> None:
         self.counts = Counts()
         self.notes: list[str] = []
         self.refused = Refused(folder)
@@ -111,7 +129,7 @@ class Flow:
         self.profile: history.Profile | None = None
         self.afresh = False
         self.people = People(workspace, job.block)
-        self.book = history.Book(workspace.folder, job.block.fingerprint, job.block.table.name)
+        self.book = book
         self._workspace = workspace
         self._job = job
         self._folder = folder
@@ -129,6 +147,7 @@ class Flow:
             self.people.block, job.label, self.people.hide, numberings, workspace.config.shop.currency
         )
         self._loose = not keys.guaranteed(job.block)
+        self._hand: Hand = at_hand if job.size <= SMALL else ahead
 
     @property
     def decided(self) -> Block:
@@ -150,7 +169,7 @@ class Flow:
             Again: it must be read once more.
         """
         only = True
-        for piece, last in marked(ahead(self._private())):
+        for piece, last in marked(self._hand(self._private())):
             only = only and last
             good = piece.checked.good
             self._count(piece)
@@ -164,7 +183,7 @@ class Flow:
 
     def _private(self) -> Iterator[_Piece]:
         """Chunks fit to be written; the part of the work that goes on while the chunk before is written."""
-        for piece in ahead(self._checked()):
+        for piece in self._hand(self._checked()):
             yield replace(piece, checked=replace(piece.checked, good=self.people.private(piece.checked.good)))
 
     def _checked(self) -> Iterator[_Piece]:
@@ -173,7 +192,7 @@ class Flow:
         if block.tidy is not None:
             tidier = Tidier(block.tidy)
         first = 0
-        for content in ahead(contents(self._job, self._folder)):
+        for content in self._hand(contents(self._job, self._folder)):
             source = tidier.chunk(content.frame) if tidier is not None else content.frame
             total = source.height
             if block.where is not None:
@@ -192,12 +211,9 @@ class Flow:
         return [Ragged(each.line, _WITHHELD, each.reason) for each in content.ragged]
 
     def _count(self, piece: _Piece) -> None:
-        counts, checked = self.counts, piece.checked
-        counts.read += piece.read
-        counts.left_out += piece.left_out
-        counts.set_aside += checked.set_aside
-        counts.refused += checked.refused
-        hopeless = counts.refused > self._allowed() and self.refused.rows > ENOUGH
+        checked = piece.checked
+        self.counts += Counts(piece.read, piece.left_out, set_aside=checked.set_aside, refused=checked.refused)
+        hopeless = self.counts.refused > self._allowed() and self.refused.rows > ENOUGH
         self.refused.add(checked.bad, keep=self._known.keep_all or not hopeless)
 
     def _allowed(self) -> float:
@@ -206,8 +222,7 @@ class Flow:
     def _settled(self, piece: _Piece) -> pl.DataFrame:
         """One row per key of a file that is one chunk."""
         settled = keys.one_per_key(piece.checked.good, self._key)
-        self.counts.repeated += settled.repeated
-        self.counts.superseded += settled.lost.height
+        self.counts += Counts(repeated=settled.repeated, superseded=settled.lost.height)
         self.refused.add(self._checker.superseded(settled.lost, piece.source))
         return settled.good
 
@@ -266,8 +281,7 @@ class Flow:
         for part in range(parts):
             held = pl.scan_parquet(self._again).filter(pl.col(_HASH) % parts == part).collect().sort(ROW)
             settled = keys.one_per_key(held.drop(_HASH, _JSON), self._key)
-            self.counts.repeated += settled.repeated
-            self.counts.superseded += settled.lost.height
+            self.counts += Counts(repeated=settled.repeated, superseded=settled.lost.height)
             said = held.select(ROW, pl.col(_JSON).alias("row"))
             self.refused.add(replaced(settled.lost.join(said, on=ROW, how="left", maintain_order="left").drop(ROW)))
             yield from self._stamped(settled.good)
@@ -277,8 +291,8 @@ class Flow:
         if table.name in versions.DESCRIPTIVE and "known_at" not in self._job.block.columns:
             now = CLOCK.now().replace(tzinfo=None)
             good, unchanged = versions.date_changes(table, good, self._workspace.tables.read(table.name), now)
-            self.counts.unchanged += unchanged
-        self.counts.accepted += good.height
+            self.counts += Counts(unchanged=unchanged)
+        self.counts += Counts(accepted=good.height)
         if good.height:
             yield good.drop(ROW).with_columns(_source=pl.lit(self._job.label))
 

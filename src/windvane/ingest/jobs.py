@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from windvane.errors import InputError, MappingError
@@ -13,6 +14,9 @@ from windvane.ingest import database, read
 from windvane.ingest.mapping import Block, Mapping
 from windvane.ingest.read import Item, Options
 
+_SHOWN = 3
+_OTHERS = (".rar", ".7z", ".tar", ".tgz", ".bz2", ".xz", ".xml", ".dbf", ".mdb", ".accdb", ".pdf", ".doc", ".docx")
+"""Endings of files that may hold a shop's data and that nothing here reads."""
 ADDRESS = "WINDVANE_DATABASE"
 """Environment variable that holds a database's address, where a block names no other."""
 
@@ -91,17 +95,86 @@ def jobs_of(mapping: Mapping, source: Path | Sequence[Path]) -> list[Job]:
         signature = ", ".join(block.tidy.signature) if block.tidy else ""
         wanted = f"have the columns {signature}" if signature else f"be called {block.file}"
         raise InputError(
-            f"Mapping {mapping.name} recognises none of the files.",
+            f"Mapping {mapping.name} recognises none of the files{_given(source)}.",
             f"For {block.table.name}, a file must {wanted}; or change the mapping.",
         )
     if not isinstance(source, Path):
         unused = [path for path in source if path not in used and not any(path in each.parents for each in used)]
         if unused:
+            wanted = ", ".join(dict.fromkeys(each for block in mapping.blocks for each in _wanted(block)))
+            names = _several([path.name for path in unused])
             raise MappingError(
-                f"Mapping {mapping.name} has no block for {unused[0].name}.",
-                "Leave the file out, or add a block for it.",
+                f"Mapping {mapping.name} has no block for {names}; nothing was read.",
+                f"Leave the file out, or add a block for it to the mapping. Its blocks read: {wanted or 'no file'}.",
             )
     return jobs
+
+
+def passed_over(mapping: Mapping, source: Path | Sequence[Path], workspace: Path) -> list[str]:
+    """Files in a folder, and in archives, that no block of a mapping reads, by their path in the folder.
+
+    Args:
+        mapping: the mapping.
+        source: the folder, or the files themselves.
+        workspace: folder of the workspace, whose own files do not count.
+
+    Raises:
+        InputError: a file is gone or unreadable.
+    """
+    used = {item for block in mapping.blocks for item in _read_by(block, source)}
+    paths = list(_within(source, workspace)) if isinstance(source, Path) else list(source)
+    found: list[str] = []
+    for path in paths:
+        name = path.relative_to(source).as_posix() if isinstance(source, Path) else path.name
+        try:
+            members = read.expand(path)
+        except InputError:  # of a kind that nobody reads
+            members = [Item(path)]
+        unused = [item for item in members if item not in used]
+        if len(unused) == len(members):
+            found.append(name)
+        else:
+            found += [f"{name}/{item.member}" for item in unused]
+    return found
+
+
+def _read_by(block: Block, source: Path | Sequence[Path]) -> list[Item]:
+    if block.rows or block.select is not None:
+        return []
+    if block.query is not None:
+        return [item for pattern in named(block).values() for item in _find(source, pattern)]
+    if block.tidy and block.tidy.signature:
+        return _recognised(source, block)
+    return _find(source, block.file or "")
+
+
+def _within(folder: Path, workspace: Path) -> Iterator[Path]:
+    """Files that could hold data, in a folder and its subfolders; a workspace's own are none."""
+    own = workspace.absolute()
+    for path in sorted(folder.glob("**/*")):
+        inside = path.relative_to(folder).parts
+        kept = read.readable(path) or path.suffix.lower() in _OTHERS
+        hidden = any(part.startswith((".", "~$", "__MACOSX")) for part in inside)
+        if kept and not hidden and path.is_file():
+            place = path.absolute()
+            if own not in place.parents or place.parent == own:
+                yield path
+
+
+def _wanted(block: Block) -> list[str]:
+    """What a block asks of the files that it reads."""
+    if block.tidy and block.tidy.signature:
+        return [f"{block.file or '*'} with the columns {', '.join(block.tidy.signature)}"]
+    return list(named(block).values()) if block.query is not None else [block.file] if block.file else []
+
+
+def _given(source: Path | Sequence[Path]) -> str:
+    return f" in {source}" if isinstance(source, Path) else f" ({_several([path.name for path in source])})"
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def named(block: Block) -> dict[str, str]:
@@ -134,14 +207,20 @@ def _recognised(source: Path | Sequence[Path], block: Block) -> list[Item]:
     assert block.tidy is not None
     given = [source] if isinstance(source, Path) else source
     found = read.items(given, None if block.file in (None, "*") else block.file)
-    return [item for item in found if block.tidy.recognises(_columns(item, block))]
+    return [item for item in found if block.tidy.recognises(list(_columns(item, block)))]
 
 
-def _columns(item: Item, block: Block) -> list[str]:
+def _columns(item: Item, block: Block) -> tuple[str, ...]:
+    return _header(item, options(block), _stamp(item))
+
+
+@lru_cache(maxsize=4096)
+def _header(item: Item, how: Options, stamp: tuple[int, int]) -> tuple[str, ...]:
+    """Column names of a file as it is now: several blocks ask for those of the same files."""
     try:
-        return read.header(item, options(block))
+        return tuple(read.header(item, how))
     except InputError:
-        return []  # of another kind; whoever is meant by it will say so
+        return ()  # of another kind; whoever is meant by it will say so
 
 
 def _find_one(source: Path | Sequence[Path], pattern: str) -> Item:

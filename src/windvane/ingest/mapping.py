@@ -34,6 +34,7 @@ in :mod:`windvane.ingest.cells.tidy`.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import re
 import tomllib
@@ -247,9 +248,17 @@ def load(name: str | Path) -> Mapping:
             text = (package_files("windvane.ingest") / "shops" / f"{name}.toml").read_text(encoding="utf-8")
         else:
             text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
+        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), shipped(), 1)
+        meant = f"Did you mean {near[0]}? " if near else ""
         raise MappingError(
-            f"Cannot read the mapping {name}: {error}.", f"Give a TOML file or one of: {', '.join(shipped())}."
+            f"There is no mapping {name}: no file of that name, and none that comes with Windvane.",
+            f"{meant}Give a TOML file, or one of: {', '.join(shipped())}.",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        raise MappingError(
+            f"Cannot read the mapping {name}: {what}.", f"Give a TOML file, or one of: {', '.join(shipped())}."
         ) from None
     try:
         values = tomllib.loads(text)

@@ -53,7 +53,17 @@ def resolve(given: Sequence[Path], name: str | None, table: str | None) -> list[
         raise InputError(
             "There is no file to read.", "Give CSV, Excel, JSON lines or Parquet files, or a folder of them."
         )
-    return [(mapping.identity(RAW[table], read.header(item), glob.escape(item.name)), [item.path]) for item in items]
+    made: list[tuple[Mapping, Path | list[Path]]] = []
+    before: list[str] = []
+    for item in items:
+        header = read.header(item)
+        if item.member is None and header == before and isinstance(paths := made[-1][1], list):
+            # Files of one shape are one mapping's, so that a folder of them is taken in at one go.
+            made[-1] = mapping.identity(RAW[table], header, "*"), [*paths, item.path]
+        else:
+            made.append((mapping.identity(RAW[table], header, glob.escape(item.name)), [item.path]))
+        before = header if item.member is None else []
+    return made
 
 
 def packaged(name: str) -> Path:

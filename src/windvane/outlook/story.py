@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
 from windvane.clean import build
-from windvane.errors import InputError
+from windvane.errors import InputError, WindvaneError
 from windvane.models.saving import load
 from windvane.outlook.explain import Explanation, explain
 from windvane.store import Run
+
+_EXACT = 1e-3
+"""Share of the published forecast by which parts worked out anew may miss it: float32 sums differ in the last bits."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Story:
         title: its name, or empty.
         model: the model that forecast it.
         segment: its segment.
-        explanation: its forecast in parts.
+        explanation: its forecast in parts; None where they can no longer be worked out.
         published: sum of the published means over the horizon; equals ``explanation.total``.
         trend: its row of trends, or None.
         reorder: its row of reorder, or None.
         cleaning: its rows of cleaning.
+        missing: what can no longer be told and why, one sentence each.
     """
 
     sku: str
@@ -39,17 +43,20 @@ class Story:
     title: str
     model: str
     segment: str
-    explanation: Explanation
+    explanation: Explanation | None
     published: float
     trend: dict[str, Any] | None
     reorder: dict[str, Any] | None
     cleaning: pl.DataFrame
+    missing: tuple[str, ...] = ()
 
 
 def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str | None = None) -> Story:
     """Tell one product's story from a published run.
 
-    The panel is rebuilt from the tables at the versions that the run pinned, and the saved model explains it.
+    What the run stored is told as it stands. For the parts of the forecast the panel is rebuilt from the tables at the
+    versions that the run pinned, and the saved model explains it. Where rows of them have been erased since
+    (``windvane expire``), parts that no longer add up to the published forecast are left out, and the story says so.
 
     Args:
         run: the published run.
@@ -73,11 +80,9 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
             column="location",
         )
     location, model = series["location"][0], series["model"][0]
-    as_of = run.manifest["as_of"]
-    panel = build(read, run.config, date.fromisoformat(as_of) if as_of else None).panel
-    row = panel.keys.with_row_index().filter((pl.col("sku") == sku) & (pl.col("location") == location))["index"]
-    fitted = load(run.folder / "models" / model)
     here = (pl.col("sku") == sku) & (pl.col("location") == location)
+    published = float(run.scan("forecasts").filter(here).select(pl.col("mean").sum()).collect().item())
+    parts = _parts(run, read, here, model, published)
     titles = run.read("products_view").filter(pl.col("sku") == sku)["title"]
     return Story(
         sku=sku,
@@ -85,11 +90,49 @@ def tell(run: Run, read: Callable[[str], pl.LazyFrame], sku: str, location: str 
         title=(titles[0] or "") if len(titles) else "",
         model=model,
         segment=series["segment"][0],
-        explanation=explain(fitted.point, panel, int(row[0]), fitted.horizon),
-        published=float(run.scan("forecasts").filter(here).select(pl.col("mean").sum()).collect().item()),
+        explanation=parts,
+        published=published,
         trend=_row(run, "trends", here & (pl.col("level") == "series")),
         reorder=_row(run, "reorder", here),
         cleaning=run.scan("cleaning").filter(here).collect(),
+        missing=() if parts is not None else (_why_no_parts(run),),
+    )
+
+
+def _parts(
+    run: Run, read: Callable[[str], pl.LazyFrame], here: pl.Expr, model: str, published: float
+) -> Explanation | None:
+    """The published forecast in parts; None if erased rows keep it from being worked out.
+
+    Raises:
+        WindvaneError: it cannot be worked out although nothing was erased.
+    """
+    manifest = run.manifest
+    as_of, created = manifest["as_of"], datetime.fromisoformat(manifest["created"])
+    erased = bool(manifest.get("redacted"))
+    try:
+        panel = build(read, run.config, date.fromisoformat(as_of) if as_of else None, now=created).panel
+    except WindvaneError:
+        if not erased:
+            raise
+        return None
+    row = panel.keys.with_row_index().filter(here)["index"]
+    if erased and not len(row):
+        return None
+    fitted = load(run.folder / "models" / model)
+    told = explain(fitted.point, panel, int(row[0]), fitted.horizon)
+    return None if erased and abs(told.total - published) > _EXACT * max(abs(published), _EXACT) else told
+
+
+def _why_no_parts(run: Run) -> str:
+    """Which rows are gone, and what follows."""
+    gone = run.manifest["redacted"]
+    tables = sorted({table for each in gone for table in each["tables"]})
+    days = sorted({str(each["at"])[:10] for each in gone})
+    return (
+        f"The parts of the forecast: they are worked out from the tables as the run read them, and rows of "
+        f"{', '.join(tables)} have been erased since, on {', '.join(days)} (windvane expire or forget). What the run "
+        "stored is told."
     )
 
 

@@ -10,6 +10,6 @@ from __future__ import annotations
 
 from windvane.report.export import FORMATS, export
 from windvane.report.facts import RunLike
-from windvane.report.page import render, write
+from windvane.report.page import file_name, render, write
 
-__all__ = ["FORMATS", "RunLike", "export", "render", "write"]
+__all__ = ["FORMATS", "RunLike", "export", "file_name", "render", "write"]

@@ -340,6 +340,7 @@ def made(facts: Facts, history: Sequence[RunLike], pen: Pen) -> str:
         ("run", safe(m.get("run"))),
         ("created", pen.n("moment", m.get("created"))),
         ("as_of", pen.n("day" if len(str(m["as_of"])) == 10 else "moment", m["as_of"]) if m.get("as_of") else ""),
+        ("recorded_by", pen.n("moment", m["recorded_by"]) if m.get("recorded_by") else ""),
         ("cutoff", pen.n(facts.when, facts.cutoff)),
         ("shop", safe(facts.shop.get("name", ""))),
         ("products", pen.n("count", facts.series["sku"].n_unique())),

@@ -67,6 +67,22 @@ def write(
     return target
 
 
+def file_name(run: RunLike, latest: bool = True) -> str:
+    """Name of the file for a run's report: what looks back, or is no longer the latest, never takes ``report.html``.
+
+    Args:
+        run: a published run.
+        latest: whether the run is the latest of its workspace.
+    """
+    manifest = run.manifest
+    back = [str(manifest["as_of"])[:10]] if manifest.get("as_of") else []
+    if manifest.get("recorded_by"):
+        back.append(f"recorded-{datetime.fromisoformat(str(manifest['recorded_by'])):%Y-%m-%dT%H%M}")
+    if not back and not latest:
+        back.append(str(manifest["run"]))
+    return "-".join(["report", *back]) + ".html"
+
+
 def render(run: RunLike, language: str | None = None, history: Sequence[RunLike] | None = None) -> str:
     """The report of a run as HTML text; see :func:`write`."""
     facts = gather(run)
@@ -236,9 +252,18 @@ def _hero(facts: Facts, pen: Pen, shop: str) -> str:
     run = pen.t("report.generated", id=str(facts.manifest.get("run", "–")), created=created)
     return (
         f'<header class="hero" id="top">{_asset("wind.svg")}<div><p class="eyebrow">{pen.t("report.tagline")}</p>'
-        f"<h1>{safe(shop) or pen.t('report.title')}</h1>{sections.freshness(facts, pen)}"
+        f"<h1>{safe(shop) or pen.t('report.title')}</h1>{_looks_back(facts, pen)}{sections.freshness(facts, pen)}"
         f'<p class="run">{run}</p></div></header>'
     )
+
+
+def _looks_back(facts: Facts, pen: Pen) -> str:
+    """That the page does not show the present, where it does not."""
+    as_of, recorded_by = (facts.manifest.get(name) for name in ("as_of", "recorded_by"))
+    lines = [pen.t("report.back.as_of", when=Shown("day", as_of))] if as_of else []
+    if recorded_by:
+        lines.append(pen.t("report.back.recorded_by", when=Shown("moment", recorded_by)))
+    return "".join(f'<p class="stale">{line}</p>' for line in lines)
 
 
 def _icon() -> str:

@@ -113,7 +113,9 @@ def _runs(workspace: Workspace) -> list[Finding]:
         except (WindvaneError, pl.exceptions.PolarsError, OSError) as error:
             findings.append(Finding(f"run {run.id}", "bad", str(error), f"Remove the folder {run.folder}."))
     if not findings and runs:
-        findings.append(Finding("runs", "ok", f"{len(runs)} kept, latest {workspace.runs.latest().id}"))
+        back = sum(run.look_back for run in runs)
+        told = f", {back} of them looking back" if back else ""
+        findings.append(Finding("runs", "ok", f"{len(runs)} kept{told}, latest {workspace.runs.latest().id}"))
     return findings or [Finding("runs", "note", "Nothing has been published yet.", "Run: windvane run")]
 
 

@@ -3,6 +3,9 @@
 A run is built in ``runs/.building-<id>`` and published by renaming that folder to ``runs/<id>`` and then replacing
 the pointer file ``runs/CURRENT``. Readers follow the pointer, so they see the previous run or this one, never half.
 A process that dies between the rename and the pointer has published: the next :meth:`Runs.sweep` moves the pointer.
+
+A run that looks back (:attr:`Run.look_back`) is published like any other, but the pointer passes it by: it goes to a
+look back only as long as there is nothing else.
 """
 
 from __future__ import annotations
@@ -34,12 +37,13 @@ from windvane.store.meter import Budget, Stage
 from windvane.store.tables import Tables
 
 KEEP = 10
-"""Published runs that are kept; older ones are removed when a new one is published."""
+"""Published runs that are kept, and as many looks back; older ones are removed when a new one is published."""
 
 MANIFEST = "manifest.json"
 _BUILDING = ".building-"
 _LIBRARIES = ("numpy", "scipy", "polars", "deltalake", "pyarrow", "numba", "lightgbm", "pydantic", "holidays")
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
+_BACK = (("as_of", "as of"), ("recorded_by", "recorded by"))
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -71,6 +75,19 @@ class Run:
     def config(self) -> Config:
         """Settings the run was made with."""
         return Config.model_validate(self.manifest["config"])
+
+    @property
+    def look_back(self) -> bool:
+        """Whether the run was asked to see less than there was: by ``as_of`` or ``recorded_by``."""
+        manifest = self.manifest
+        return bool(manifest.get("as_of") or manifest.get("recorded_by"))
+
+    @property
+    def sees_until(self) -> date:
+        """The day up to which the run knows the shop: of ``as_of``, of ``recorded_by``, or the day it began."""
+        manifest = self.manifest
+        said = [manifest[name] for name in ("as_of", "recorded_by") if manifest.get(name)]
+        return min(date.fromisoformat(str(each)[:10]) for each in said or [manifest["created"]])
 
     @property
     def tables(self) -> dict[str, int]:
@@ -135,11 +152,16 @@ class RunWriter:
         self._budgets: list[Budget] = []
         self._published = False
 
-    def read(self, table: str) -> pl.LazyFrame:
-        """Read a raw table at this run's version of it, as far as known by ``as_of``; empty where it was absent."""
+    def read(self, table: str, known_by: date | None = None) -> pl.LazyFrame:
+        """Read a raw table at this run's version of it; empty where it was absent.
+
+        Args:
+            table: its name.
+            known_by: as far as known by the end of this day; by ``as_of`` where absent.
+        """
         if table not in self.versions:
             return self._runs.tables.empty(table).lazy()
-        return self._runs.tables.read(table, self.versions[table], self.as_of)
+        return self._runs.tables.read(table, self.versions[table], known_by or self.as_of)
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Write one of the run's tables; a second write replaces the first.
@@ -181,7 +203,7 @@ class RunWriter:
         return list(self._budgets)
 
     def publish(self) -> Run:
-        """Make the run visible, whole, and durable; the pointer then names it.
+        """Make the run visible, whole, and durable; the pointer then names it, unless it looks back.
 
         Returns:
             The published run.
@@ -199,7 +221,7 @@ class RunWriter:
             os.rename(self.folder, target)
             sync(self._runs.folder)
             self._published = True
-            self._runs._point_at(self.id)
+            self._runs._follow(Run(target))
             self._runs._drop_old()
         self._lease.release()
         return Run(target)
@@ -267,7 +289,9 @@ class Runs:
         return RunWriter(self, self.config, as_of, recorded_by)
 
     def latest(self) -> Run:
-        """The published run that the pointer names.
+        """The published run that the pointer names: the newest that does not look back.
+
+        As long as all runs look back, it is the newest of those.
 
         Raises:
             NoRunError: nothing has been published.
@@ -284,7 +308,7 @@ class Runs:
             NoRunError: there is none, or it is no longer kept.
         """
         if not _ID.fullmatch(run) or not (self.folder / run / MANIFEST).is_file():
-            raise NoRunError(f"There is no run {run}.", f"Runs: {', '.join(r.id for r in self.list()) or 'none'}.")
+            raise NoRunError(f"There is no run {run}.", f"Runs: {', '.join(map(_named, self.list())) or 'none'}.")
         return Run(self.folder / run)
 
     def kept_versions(self) -> dict[str, set[int]]:
@@ -310,10 +334,9 @@ class Runs:
                 done.append(f"Removed run {owner}, which its process left unfinished.")
         if self._lags():
             with locked(self.folder / ".lock", "the list of runs"):  # a publication may be just ending
-                if self._lags():
-                    newest = self.list()[-1].id
-                    self._point_at(newest)
-                    done.append(f"Run {newest} was complete; the pointer now names it.")
+                if newest := self._lags():
+                    self._point_at(newest.id)
+                    done.append(f"Run {newest.id} was complete; the pointer now names it.")
         held = leases.live(self.leases)
         for building in self.folder.glob(f"{_BUILDING}*"):
             if building.name.removeprefix(_BUILDING) not in held and not self._has_lease(building):
@@ -331,10 +354,17 @@ class Runs:
             key=lambda run: (str(run.manifest["published"]), run.id),
         )
 
-    def _lags(self) -> bool:
-        """Whether a complete run is newer than the one that the pointer names."""
+    def _lags(self) -> Run | None:
+        """The run that the pointer should name and does not."""
         runs = self.list()
-        return bool(runs) and runs[-1].id != self._current()
+        newest = next((run for run in reversed(runs) if not run.look_back), runs[-1] if runs else None)
+        return None if newest is None or newest.id == self._current() else newest
+
+    def _follow(self, run: Run) -> None:
+        """Move the pointer to a run just published, unless it looks back and another does not."""
+        current = self._current() if run.look_back else None
+        if current is None or Run(self.folder / current).look_back:
+            self._point_at(run.id)
 
     def _has_lease(self, building: Path) -> bool:
         return (self.leases / building.name.removeprefix(_BUILDING)).exists()
@@ -350,8 +380,9 @@ class Runs:
         replace(self.folder / "CURRENT", f"{run}\n".encode())
 
     def _drop_old(self) -> None:
-        current = self._current()
-        for run in self.list()[:-KEEP]:
+        current, runs = self._current(), self.list()
+        back = [run for run in runs if run.look_back]
+        for run in [*[run for run in runs if not run.look_back][:-KEEP], *back[:-KEEP]]:
             if run.id == current:
                 continue
             # Out of sight first, so that a reader never meets a run that is half gone.
@@ -375,6 +406,12 @@ def erasures_since(tables: Tables, moment: datetime, versions: Mapping[str, int]
     found = tables.read("erasures").filter((pl.col("at") >= since) & pl.col("table").is_in(list(versions)))
     grouped = found.group_by("at", maintain_order=True).agg(pl.col("table").sort()).collect()
     return [{"at": row["at"].isoformat(), "tables": row["table"]} for row in grouped.iter_rows(named=True)]
+
+
+def _named(run: Run) -> str:
+    manifest = run.manifest
+    told = [f"{word} {manifest[key][:16]}" for key, word in _BACK if manifest.get(key)]
+    return f"{run.id} ({', '.join(told)})" if told else run.id
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

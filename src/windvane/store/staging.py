@@ -2,25 +2,25 @@
 
 ::
 
-    tables/orders/_staging/<sequence>-<mark>/     files of one append
+    tables/orders/_staging/<sequence>-<mark>/     files of one append, of one batch or several
     tables/orders/_staging/merge-<mark>/          files of one compaction
 
 Delta ignores names that begin with an underscore. Whoever writes holds the lock of the file ``lock`` in the folder;
 the lock goes with the process, so a folder whose lock is free is a leftover.
 
 The sequence number of an append is taken *before* its files are written, since every row carries it. Two appends
-at once therefore rank by when they began, not by who finished first, and whoever reads later sees the same.
+at once therefore rank by when they began, not by who finished first, and whoever reads later sees the same. An
+append of several batches takes as many numbers, one after the other.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ class Written:
         path: where it is.
         stats: its Delta statistics.
         unique: whether no key repeats in it.
-        first: smallest (known_at, line).
-        last: largest (known_at, line).
+        first: smallest (sequence number, known_at, line).
+        last: largest (sequence number, known_at, line).
     """
 
     path: Path
@@ -125,17 +125,19 @@ class Append(Staging):
     Args:
         folder: the table's folder; its lock must be held.
         table: the table.
-        batch: name of the batch.
-        sequence: its sequence number.
+        sequence: sequence number of the first batch; the others follow.
+        most: how many batches it may take.
     """
 
-    def __init__(self, folder: Path, table: Table, batch: str, sequence: int) -> None:
-        self._mark = hashlib.blake2b(batch.encode(), digest_size=8).hexdigest()
+    def __init__(self, folder: Path, table: Table, sequence: int, most: int = 1) -> None:
+        self._mark = secrets.token_hex(8)
         super().__init__(folder, f"{sequence:020d}-{self._mark}")
         self.table = table
-        self.batch = batch
+        self.batches: tuple[str, ...] = ()
         self.sequence = sequence
         self.files: list[Written] = []
+        self._most = most
+        self._numbers: dict[str, int] = {}
         self._distinct = False
         self._lines = 0
 
@@ -147,20 +149,23 @@ class Append(Staging):
         """Rows written."""
         return sum(file.rows for file in self.files)
 
-    def write(self, frames: pl.DataFrame | Iterable[pl.DataFrame], distinct: bool = False) -> None:
-        """Write rows; small frames are collected into larger files.
+    def write(self, batch: str, frames: pl.DataFrame | Iterable[pl.DataFrame], distinct: bool = False) -> None:
+        """Write the rows of a batch; small frames are collected into larger files.
 
         Args:
+            batch: name of the batch.
             frames: the rows.
             distinct: the caller knows that no key occurs twice in all of them.
         """
+        self.batches = (batch,)
         self._distinct = distinct
         held: list[pl.DataFrame] = []
         rows = size = 0
         for raw in [frames] if isinstance(frames, pl.DataFrame) else frames:
             if not raw.height:
                 continue
-            held.append(self._stamped(raw))
+            held.append(self.stamped(batch, raw, self._lines))
+            self._lines += raw.height
             rows += raw.height
             size += int(held[-1].estimated_size())
             if rows >= FILE_ROWS or size >= FILE_BYTES:
@@ -169,11 +174,40 @@ class Append(Staging):
         if held:
             self._write_file(held)
 
+    def stamped(self, batch: str, raw: pl.DataFrame, lines: int = 0) -> pl.DataFrame:
+        """Rows of a batch with exactly the stored columns; the batch gets the next sequence number if it has none.
+
+        Args:
+            batch: name of the batch.
+            raw: its rows.
+            lines: rows of the batch before them.
+
+        Raises:
+            InputError: a column is missing, unknown or of another type, or a required value is absent.
+            StoreError: there are more batches than were announced.
+        """
+        number = self._numbers.setdefault(batch, self.sequence + len(self._numbers))
+        if len(self._numbers) > self._most:
+            raise StoreError(f"An append to table {self.table.name} takes {self._most} batches.", "Begin another.")
+        return stamped(self.table, raw, batch, number, lines)
+
+    def write_stamped(self, frames: Mapping[str, pl.DataFrame]) -> None:
+        """Write batches into one file, instead of what was written before.
+
+        Args:
+            frames: per batch its rows, as :meth:`stamped` gave them.
+        """
+        self.batches = tuple(frames)
+        self.files = []
+        if held := [frame for frame in frames.values() if frame.height]:
+            self._write_file(held)
+
     def names(self) -> list[tuple[Path, str]]:
         """Per file its final name, which says what is known of the whole append."""
         kind = self._kind()
+        last = self.sequence + max(1, len(self._numbers)) - 1
         return [
-            (file.path, parts.name_of(self.sequence, self.sequence, self._mark, index, kind))
+            (file.path, parts.name_of(self.sequence, last, self._mark, index, kind))
             for index, file in enumerate(self.files)
         ]
 
@@ -181,7 +215,7 @@ class Append(Staging):
         frame = held[0] if len(held) == 1 else pl.concat(held, rechunk=False)
         held.clear()
         unique = self._distinct or bool(frame.select(self.table.key).is_unique().all())
-        order = parts.sorting(self.table)[1:]
+        order = parts.sorting(self.table)
         if not unique:
             frame = frame.sort(*order, nulls_last=False, maintain_order=True)
         path = self.folder / f"{len(self.files):05d}.parquet"
@@ -200,21 +234,17 @@ class Append(Staging):
         steps = itertools.pairwise(self.files)
         return "o" if all(_precedes(left, right) for left, right in steps) else "r"
 
-    def _stamped(self, raw: pl.DataFrame) -> pl.DataFrame:
-        frame = stamped(self.table, raw, self.batch, self.sequence, self._lines)
-        self._lines += frame.height
-        return frame
 
-
-def reserve(table: Path, last: int) -> int:
-    """Take the next sequence number of a table; its lock must be held.
+def reserve(table: Path, last: int, count: int = 1) -> int:
+    """Take the next sequence numbers of a table; its lock must be held.
 
     Args:
         table: the table's folder.
         last: largest number that the log shows.
+        count: how many.
 
     Returns:
-        Microseconds since 1970, or one more than the last number where the clock has gone back.
+        The first of them: microseconds since 1970, or one more than the last number where the clock has gone back.
     """
     note = table / ".sequence"
     try:
@@ -223,7 +253,7 @@ def reserve(table: Path, last: int) -> int:
         taken = 0
     number = max(int(CLOCK.now().timestamp() * 1_000_000), last + 1, taken + 1)
     draft = table / f".sequence.{secrets.token_hex(4)}.draft"
-    draft.write_text(str(number), encoding="ascii")
+    draft.write_text(str(number + count - 1), encoding="ascii")
     os.replace(draft, note)
     return number
 
@@ -272,9 +302,7 @@ def _precedes(left: Written, right: Written) -> bool:
     """Whether every row of one file comes before every row of another, by known_at and line."""
     if None in (*left.last, *right.first):
         return False
-    if len(left.last) == 1:
-        return bool(left.last < right.first)
-    return bool(left.last[0] < right.first[0] or (left.last[0] == right.first[0] and left.last[1] < right.first[1]))
+    return bool(left.last < right.first)
 
 
 def stamped(table: Table, raw: pl.DataFrame, batch: str, sequence: int, lines: int) -> pl.DataFrame:

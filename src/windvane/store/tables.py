@@ -4,7 +4,8 @@ Every append is one Delta commit that carries the batch's name as a Delta transa
 cannot be added twice, whatever died in between. Data files are written aside, by any number of processes at once;
 a short lock is held for the commit alone. Files are on the disk (fsync) before the commit names them, and the
 commit is on the disk before :meth:`Tables.append` returns. Another tool may commit in between: then the log is read
-again and the commit tried again.
+again and the commit tried again. Small batches may share a commit and a data file (:meth:`Tables.together`); each
+keeps its own name and its own sequence number.
 
 The journal for live rows, which acknowledges single rows, will stand beside this module and drain into it through
 :meth:`Tables.append`, one batch per drain.
@@ -13,6 +14,7 @@ The journal for live rows, which acknowledges single rows, will stand beside thi
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -24,9 +26,11 @@ import polars as pl
 from windvane.errors import BusyError, StoreError
 from windvane.schema import TABLES, Table
 from windvane.store import log, parts, rewrite, staging
+from windvane.store.batches import Batches, Unclear
 from windvane.store.disk import locked, sync, try_locked
 from windvane.store.log import ConflictError
 from windvane.store.staging import BOOKKEEPING, Append
+from windvane.store.together import Together
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -55,6 +59,7 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._batches: dict[str, Batches] = {}
 
     def exists(self, name: str) -> bool:
         """Whether the table has ever been written."""
@@ -97,7 +102,12 @@ class Tables:
 
     def has_batch(self, name: str, batch: str) -> bool:
         """Whether a batch is already in a table."""
-        return self._has_log(name) and self._open(name).transaction_version(batch) is not None
+        if not self._has_log(name):
+            return False
+        try:
+            return self._batches.setdefault(name, Batches(self._log(name))).has(batch)
+        except Unclear:
+            return self._open(name).transaction_version(batch) is not None
 
     def append(
         self, name: str, frames: pl.DataFrame | Iterable[pl.DataFrame], batch: str, distinct: bool = False
@@ -124,13 +134,41 @@ class Tables:
             StoreError: the table cannot be written.
         """
         table = _table(name)
-        reserved = self._reserve(table, batch)
-        if reserved is None:
+        if self.has_batch(name, batch):
             return 0
-        append, delta = reserved
+        append, delta = self._reserve(table)
         with append:
-            append.write(frames, distinct)
-            return self._admit(append, delta)
+            append.write(batch, frames, distinct)
+            return append.rows if self._admit(append, delta) else 0
+
+    def append_each(self, name: str, batches: Mapping[str, pl.DataFrame]) -> dict[str, int]:
+        """Add several small batches in one atomic commit, each exactly once; see :meth:`together`.
+
+        Args:
+            name: table in :data:`windvane.schema.TABLES`.
+            batches: per batch its rows, in order; as for :meth:`append`.
+
+        Returns:
+            Per batch the rows added; 0 where the batch was there, or another process was quicker with it.
+        """
+        if not batches:
+            return {}
+        with self.together(name, len(batches)) as waiting:
+            for batch, frame in batches.items():
+                waiting.add(batch, frame)
+            return waiting.commit()
+
+    def together(self, name: str, most: int) -> Together:
+        """Begin an append of several small batches that share one commit and one data file.
+
+        It is as if they had been appended one after the other at this moment: the rows of a later batch replace those
+        of an earlier one.
+
+        Args:
+            name: table in :data:`windvane.schema.TABLES`.
+            most: how many batches it may take.
+        """
+        return Together(self, *self._reserve(_table(name), most))
 
     def read(self, name: str, version: int | None = None, known_by: date | None = None) -> pl.LazyFrame:
         """Read a table: exactly the schema's columns, the latest row per key, in the order of arrival.
@@ -285,29 +323,28 @@ class Tables:
 
         return parts.latest(read, table, parts.units_of(found, table.key), each_known)
 
-    def _reserve(self, table: Table, batch: str) -> tuple[Append, DeltaTable | None] | None:
-        """A place to write the files of a batch, and the table as it is; ``None`` if the batch is there."""
+    def _reserve(self, table: Table, most: int = 1) -> tuple[Append, DeltaTable | None]:
+        """A place to write the files of up to so many batches, and the table as it is."""
         folder = self._path(table.name)
         folder.mkdir(parents=True, exist_ok=True)
         with self._locked(table.name):
             # A table comes to be with its first commit: a batch that fails leaves none behind.
             delta = self._open(table.name) if self._has_log(table.name) else None
-            if delta is not None and delta.transaction_version(batch) is not None:
-                return None
             files = [] if delta is None else self._files(delta)
-            number = staging.reserve(folder, max(parts.sequences(files), default=0))
-            return Append(folder, table, batch, number), delta
+            number = staging.reserve(folder, max(parts.sequences(files), default=0), most)
+            return Append(folder, table, number, most), delta
 
-    def _admit(self, append: Append, delta: DeltaTable | None) -> int:
-        """Commit the files of a batch to a table that was opened some time ago."""
+    def _admit(self, append: Append, delta: DeltaTable | None) -> bool:
+        """Commit the files of batches to a table that was opened some time ago; ``False`` if one of them is there."""
         name = append.table.name
 
         def actions(now: DeltaTable) -> list[log.Action] | None:
-            if now.transaction_version(append.batch) is not None:
+            if any(self.has_batch(name, each) for each in append.batches):
                 return None  # another process was quicker with the same batch
             placed = append.place(append.names())
             adds = [log.add(path, file.stats) for path, file in zip(placed, append.files, strict=True)]
-            return [log.info("WRITE", {"mode": "Append"}), log.transaction(append.batch), *adds]
+            names = [log.transaction(each) for each in append.batches]
+            return [log.info("WRITE", {"mode": "Append"}), *names, *adds]
 
         with self._locked(name):
             if delta is not None:
@@ -318,15 +355,15 @@ class Tables:
             if self._widen(name, delta):
                 delta = self._open(name)
             try:
-                if not self._commit(name, actions, delta):
-                    append.withdraw()
-                    return 0
+                done = self._commit(name, actions, delta)
             except BaseException:
                 # A disk that failed after the commit's name was there leaves it standing: look before undoing.
-                if not self.has_batch(name, append.batch):
+                if not any(self.has_batch(name, each) for each in append.batches):
                     append.withdraw()
                 raise
-            return append.rows
+            if not done:
+                append.withdraw()
+            return done
 
     def _commit(
         self,
@@ -375,7 +412,11 @@ class Tables:
 
     def _has_log(self, name: str) -> bool:
         folder = self._log(name)
-        return folder.is_dir() and any(folder.glob("*.json"))
+        try:
+            with os.scandir(folder) as held:
+                return any(entry.name.endswith(".json") and entry.name[0] != "." for entry in held)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable

@@ -120,9 +120,11 @@ class Moments:
     def _best(self, cells: pl.Series, name: str) -> tuple[str, bool]:
         """The way that reads most cells, and whether they leave no doubt."""
         sample = cells.head(_SAMPLE)
-        counts = {way: _reads(sample, way) for way in YEAR_FIRST[:1]}
-        if counts[YEAR_FIRST[0]] < sample.len():
-            counts |= {way: _reads(sample, way) for way in _ALL}
+        counts: dict[str, int] = {}
+        for way in _ALL:
+            counts[way] = _reads(sample, way)
+            if counts[way] == sample.len():
+                break  # none after it can read more
         best = max(counts, key=lambda way: counts[way])
         group = next((each for each in UNCLEAR if best in each), ())
         if not group:

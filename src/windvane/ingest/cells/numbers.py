@@ -201,7 +201,8 @@ def _evidence(cells: pl.Series) -> _Evidence:
     if not held.str.contains(",", literal=True).any():
         # Without a comma anywhere, points are decimal points unless another column says otherwise.
         dotted = held.filter(held.str.contains(".", literal=True))
-        point = any(bool(_tidy(part).str.contains(_DECISIVE["."]).any()) for part in (dotted.head(1000), dotted[1000:]))
+        parts = [part for part in (dotted.head(1000), dotted[1000:]) if part.len()]
+        point = any(bool(_tidy(part).str.contains(_DECISIVE["."]).any()) for part in parts)
         return _Evidence(bool(dotted.str.contains(r"\d\.\d{3}\.\d{3}").any()), point)
     unique = _tidy(held.filter(held.str.contains(r"[.,]")).unique())
     comma = bool(unique.str.contains(_DECISIVE[","]).any())
@@ -211,8 +212,9 @@ def _evidence(cells: pl.Series) -> _Evidence:
 
 def _tidy(cells: pl.Series) -> pl.Series:
     """Cells without what stands round the digits."""
-    return (
-        cells.str.normalize("NFKC")
+    bare = (
+        pl.col(cells.name)
+        .str.normalize("NFKC")
         .str.strip_chars()
         .str.replace(r"^\((.*)\)$", "-$1")
         .str.replace(r"^[−–—‒-]\s*", "-")
@@ -223,6 +225,7 @@ def _tidy(cells: pl.Series) -> pl.Series:
         .str.replace(r"\s*%$", "")
         .str.strip_chars()
     )
+    return cells.to_frame().select(bare).to_series()  # in one query: most columns are short
 
 
 def _plain(cells: pl.Series, mark: str, column: Column) -> pl.Series:

@@ -2,8 +2,8 @@
 
 A :class:`Watch` looks at every chunk of a file while it is read and sums it up in a :class:`Profile` of bounded
 size: a sample of the rows gives quantiles, shapes of codes and medians per product; counts and ranges are exact.
-A :class:`Book` holds the profiles of one mapping block in ``profiles/`` of the workspace, and
-:mod:`windvane.ingest.checks.jumps` says what has changed between them and a new one.
+:mod:`windvane.ingest.checks.book` keeps the profiles of one mapping block, and :mod:`windvane.ingest.checks.jumps` says
+what has changed between them and a new one.
 
 No value that identifies a person is kept: products and places enter as hashes, people not at all.
 """
@@ -11,29 +11,22 @@ No value that identifies a person is kept: products and places enter as hashes, 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from windvane.clock import CLOCK
 from windvane.schema import DAY, MOMENT, REAL, TEXT, Table
-from windvane.store.disk import locked, replace
 
 LINE = "_line"
-KEPT = 24
-"""Profiles kept per block."""
 _ROWS, _PARTS = 10_000, 32
 _GROUPS = 2000
 _SHAPES = 8
 _DAYS = 150
-_FORMAT = 1
+_QUANTILES = {"low": 0.1, "middle": 0.5, "high": 0.9}
 _CURRENCY = re.compile(r"curr(ency|$)|币种|货币|幣別|währung|devise|moneda|valuta", re.IGNORECASE)
 TIMES = {
     "orders": "ordered_at",
@@ -144,8 +137,8 @@ class Watch:
         return Profile(
             rows=self._rows,
             header=self._header,
-            empty={name: _short(count / max(1, self._rows)) for name, count in self._nulls.items()},
-            numbers={name: figures for name in real if (figures := _figures(sample[name]))},
+            empty={name: short(count / max(1, self._rows)) for name, count in self._nulls.items()},
+            numbers=_figures(sample, real),
             below={f"{a}<{b}": _less(sample, a, b) for i, a in enumerate(money) for b in money[i + 1 :]},
             shapes={name: _shapes(sample[name]) for name in codes},
             first=self._range[0].isoformat() if self._range else "",
@@ -175,94 +168,6 @@ class Past:
     shifts: tuple[Cells, ...] = ()
     groups: dict[str, Cells] = field(default_factory=dict)
     complete: bool = True
-
-
-class Book:
-    """The profiles of one mapping block, as one JSON file.
-
-    Args:
-        folder: the workspace's folder; profiles live in ``profiles/`` below it.
-        key: what identifies the block: its fingerprint.
-        table: table that it fills; with it, a block without a record of its own (a mapping that was edited, a second
-            source) is compared with the other blocks of its table.
-    """
-
-    def __init__(self, folder: Path, key: str, table: str = "") -> None:
-        self.path = folder / "profiles" / f"{key}.json"
-        self._table = table
-
-    def read(self) -> Past:
-        """Earlier files; none where nothing is on record or the record is of another format.
-
-        Where the block has no record but others of its table have, ``groups`` are theirs and ``profiles`` is empty.
-        """
-        held = _held(self.path)
-        if not held["batches"]:
-            return self._kin()
-        return Past(
-            tuple(_profile(each["profile"]) for each in held["batches"]),
-            tuple(math.nan if each["known"] is None else each["known"] for each in held["batches"]),
-            tuple(each["shifts"] for each in held["batches"]),
-            held["groups"],
-            held["complete"],
-        )
-
-    def remember(self, batch: str, file: str, profile: Profile, afresh: bool = False) -> None:
-        """Put a file on record, once per batch; call it when its rows are in the table.
-
-        Args:
-            batch: name of its batch.
-            file: its name.
-            profile: what it looked like.
-            afresh: forget what was before, because a change of meaning was accepted.
-        """
-        if not profile.rows:
-            return
-        self.path.parent.mkdir(exist_ok=True)
-        with locked(self.path.with_suffix(".lock"), "the profiles"):
-            held = [] if afresh else _held(self.path)["batches"]
-            past = self.read() if held else Past()
-            if any(each["batch"] == batch for each in held):
-                return
-            known = known_share(profile, past)
-            entry = {
-                "batch": batch,
-                "file": file,
-                "at": CLOCK.now().isoformat(timespec="seconds"),
-                "known": None if math.isnan(known) else _short(known),
-                "shifts": {name: _short(shift) for name, shift in shifts(profile, past).items()},
-                "profile": {k: v for k, v in asdict(profile).items() if k not in ("groups", "complete")},
-            }
-            groups, complete = _merged(past, profile)
-            content = {
-                "format": _FORMAT,
-                "table": self._table,
-                "batches": [*held, entry][-KEPT:],
-                "complete": complete,
-                "groups": groups,
-            }
-            replace(self.path, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
-
-    def _kin(self) -> Past:
-        """The products of the other blocks of this table, each with the medians of the latest of them."""
-        past = Past()
-        others = sorted(self.path.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for held in map(_held, others if self._table else []):
-            if held.get("table") == self._table:
-                groups, complete = _merged(past, Profile(0, groups=held["groups"], complete=held["complete"]))
-                past = Past(groups=groups, complete=complete)
-        return past
-
-
-def _held(path: Path) -> dict[str, Any]:
-    """Content of a record; without batches where there is none or it is of another format."""
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(held, dict) and held.get("format") == _FORMAT:
-            return held
-    except (OSError, ValueError):
-        pass
-    return {"batches": []}
 
 
 def known_share(profile: Profile, past: Past) -> float:
@@ -300,7 +205,8 @@ def _comparable(profile: Profile, past: Past) -> list[str]:
     return [key for key in profile.groups if key <= last]
 
 
-def _merged(past: Past, profile: Profile) -> tuple[dict[str, Cells], bool]:
+def merged(past: Past, profile: Profile) -> tuple[dict[str, Cells], bool]:
+    """Medians per product with a file's own over the earlier ones, and whether they are of every product."""
     groups = past.groups | profile.groups
     last = min((max(each.groups) for each in (past, profile) if not each.complete and each.groups), default=None)
     kept = sorted(key for key in groups if last is None or key <= last)[:_GROUPS]
@@ -313,25 +219,28 @@ def _medians(table: Table, sample: pl.DataFrame, real: list[str]) -> tuple[dict[
     if by not in sample.columns or not sample.height:
         return {}, True
     amounts = [pl.col(name).abs().replace(0.0, None).median().alias(name) for name in real]
-    found = sample.filter(pl.col(by).is_not_null() & (pl.col(by) != "")).group_by(by).agg(amounts)
+    found = sample.lazy().filter(pl.col(by).is_not_null() & (pl.col(by) != "")).group_by(by).agg(amounts).collect()
     by_hash = sorted((_hash(key), index) for index, key in enumerate(found[by].to_list()))[:_GROUPS]
     rows = found.select(real).rows(named=True) if real else [{} for _ in range(found.height)]
-    groups = {key: {name: _short(v) for name, v in rows[i].items() if v is not None} for key, i in by_hash}
+    groups = {key: {name: short(v) for name, v in rows[i].items() if v is not None} for key, i in by_hash}
     return groups, found.height <= _GROUPS
 
 
-def _figures(values: pl.Series) -> Cells:
-    given = values.drop_nulls()
-    amounts = given.filter(given != 0).abs().log10()
-    if not amounts.len():
-        return {}
-    low, middle, high = (amounts.quantile(q, "nearest") for q in (0.1, 0.5, 0.9))
+def _figures(sample: pl.DataFrame, names: list[str]) -> dict[str, Cells]:
+    """Figures of numeric columns, all in one query; none of a column that is empty or 0 throughout."""
+    asked: list[pl.Expr] = []
+    for name in names:
+        values = pl.col(name)
+        given = values.drop_nulls()
+        amounts = values.filter(values.is_not_null() & (values != 0)).abs().log10()
+        asked += [amounts.quantile(q, "nearest").alias(f"{part} {name}") for part, q in _QUANTILES.items()]
+        asked += [(given == given.round()).mean().alias(f"whole {name}"), (given < 0).mean().alias(f"negative {name}")]
+    found = sample.select(asked).row(0, named=True) if asked else {}
+    parts = (*_QUANTILES, "whole", "negative")
     return {
-        "low": _short(low or 0.0),
-        "middle": _short(middle or 0.0),
-        "high": _short(high or 0.0),
-        "whole": _share(given == given.round()),
-        "negative": _share(given < 0),
+        name: {part: short(found[f"{part} {name}"]) for part in parts}
+        for name in names
+        if found[f"middle {name}"] is not None
     }
 
 
@@ -344,16 +253,22 @@ def _shapes(codes: pl.Series) -> Cells:
     """Shares of the most frequent shapes: runs of letters become A, runs of digits 9."""
     if not codes.len():
         return {}
-    counted = codes.drop_nulls().value_counts()
-    shape = pl.col(codes.name).str.replace_all(r"\p{L}+", "A").str.replace_all(r"[0-9]+", "9").str.slice(0, 40)
+    name = pl.col(codes.name)
+    shape = name.str.replace_all(r"\p{L}+", "A").str.replace_all(r"[0-9]+", "9").str.slice(0, 40)
     shares = (
-        counted.group_by(shape.alias("shape"))
+        codes.to_frame()
+        .lazy()
+        .filter(name.is_not_null())
+        .group_by(name)
+        .len("count")
+        .group_by(shape.alias("shape"))
         .agg(pl.col("count").sum())
         .with_columns(share=pl.col("count") / pl.col("count").sum())
         .sort("share", "shape", descending=[True, False])
         .head(_SHAPES)
+        .collect()
     )
-    return {shape: _short(share) for shape, share in shares.select("shape", "share").iter_rows()}
+    return {shape: short(share) for shape, share in shares.select("shape", "share").iter_rows()}
 
 
 def _places(sample: pl.DataFrame) -> tuple[str, ...]:
@@ -381,11 +296,6 @@ def _family(kind: pl.DataType) -> str:
     return "yesno" if kind == pl.Boolean else "text" if kind == TEXT else ""
 
 
-def _profile(values: dict[str, object]) -> Profile:
-    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in Profile.__dataclass_fields__}
-    return Profile(**kept)  # type: ignore[arg-type]
-
-
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
@@ -397,8 +307,9 @@ def _median(values: list[float]) -> float:
 
 
 def _share(holds: pl.Series) -> float:
-    return _short(int(holds.sum()) / holds.len())
+    return short(int(holds.sum()) / holds.len())
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """A figure as it is kept: six digits."""
     return float(f"{value:.6g}")

@@ -181,10 +181,11 @@ class Checker:
         for name, within in numbered(self.block).items():
             frame = frame.with_columns(self.numberings[name].chunk(frame.select(within)).alias(name))
         codes: dict[str, pl.Series] = {}
+        suspects = _suspects(table, frame)
         for column in table.columns:
             if column.name in frame.columns:
                 cells = raw[column.name] if column.name in given else None
-                broken = _broken(column, table, frame[column.name], cells)
+                broken = _broken(column, table, frame[column.name], cells, column.name in suspects)
                 foreign = self._reader.foreign(column.name) if cells is not None else None
                 if foreign is not None:
                     broken = _first(broken, len(_faults(column, "")), foreign)
@@ -310,8 +311,18 @@ def _faults(column: Column, currency: str) -> list[tuple[str, str]]:
     ]
 
 
-def _broken(column: Column, table: Table, values: pl.Series, cells: pl.Series | None) -> pl.Series | None:
-    """Per row the number of the first rule broken, 0 = none; ``None`` where no row breaks any."""
+def _broken(
+    column: Column, table: Table, values: pl.Series, cells: pl.Series | None, suspect: bool
+) -> pl.Series | None:
+    """Per row the number of the first rule broken, 0 = none; ``None`` where no row breaks any.
+
+    Args:
+        column: the column.
+        table: the table.
+        values: its values with the column's type.
+        cells: what they were read from; ``None`` where they were not read from the file.
+        suspect: whether some value is out of range; see :func:`_suspects`.
+    """
     conditions: list[tuple[int, pl.Series]] = []
 
     def add(number: int, broken: pl.Series) -> None:
@@ -326,7 +337,7 @@ def _broken(column: Column, table: Table, values: pl.Series, cells: pl.Series | 
         add(1, unread)
     if not column.nullable and values.null_count():
         add(2, values.is_null())
-    if values.null_count() < values.len():
+    if suspect:
         _add_ranges(column, table, values, add)
     code: pl.Series | None = None
     for number, broken in reversed(conditions):
@@ -341,10 +352,37 @@ def _first(code: pl.Series | None, number: int, broken: pl.Series) -> pl.Series:
     return pl.select(pl.when(broken).then(pl.lit(number, dtype=pl.Int8)).otherwise(code)).to_series()
 
 
+def _suspects(table: Table, frame: pl.DataFrame) -> set[str]:
+    """Columns in which some value is out of range, all found in one query: almost every chunk is clean."""
+    tomorrow = CLOCK.now().replace(tzinfo=None) + timedelta(days=1)
+    asked: list[pl.Expr] = []
+    for column in table.columns:
+        if column.name not in frame.columns:
+            continue
+        values = pl.col(column.name)
+        wrong: list[pl.Expr] = []
+        if column.type == REAL:
+            wrong.append(~values.is_finite().all())
+        # The least and the greatest value tell at once that no row is out of range.
+        if column.minimum is not None:
+            wrong.append(values.min() < column.minimum)
+        if column.maximum is not None:
+            wrong.append(values.max() > column.maximum)
+        if column.allowed:
+            wrong.append(~values.is_in(list(column.allowed)).all())
+        if column.type == TEXT:
+            wrong.append(values.str.contains("\x00", literal=True).any())
+        if column.type in (DAY, MOMENT):
+            last = min(LAST_DAY, tomorrow.date()) if _PAST.get(table.name) == column.name else LAST_DAY
+            wrong += [values.min().cast(pl.Date) < FIRST_DAY, values.max().cast(pl.Date) > last]
+        if wrong:
+            asked.append(pl.any_horizontal(*wrong).alias(column.name))
+    return {name for name, hit in frame.select(asked).row(0, named=True).items() if hit} if asked else set()
+
+
 def _add_ranges(column: Column, table: Table, values: pl.Series, add: Callable[[int, pl.Series], None]) -> None:
     if column.type == REAL:
         add(3, ~values.is_finite())
-    # The least and the greatest value tell at once that no row is out of range.
     if column.minimum is not None:
         add(4, values < column.minimum)
     if column.maximum is not None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import polars as pl
+
+from windvane.ingest.cells.moments import DOTTED, NAMED, UNCLEAR, YEAR_FIRST
 
 Kind = Literal["moment", "day", "whole", "real", "text", "empty"]
 
@@ -14,40 +17,12 @@ _LOOKED_AT = 4000
 _ENOUGH = 0.97
 _SECONDS = (1_000_000_000, 2_208_988_800)  # 2001, from where on they have ten digits, to 2040
 _EXCEL = (32_000, 55_000)  # 1987 to 2050
-_CLOCKS = (
-    "",
-    " %H:%M",
-    " %H:%M:%S",
-    " %H:%M:%S%.f",
-    " %I:%M %p",
-    " %I:%M:%S %p",
-    "T%H:%M",
-    "T%H:%M:%S",
-    "T%H:%M:%S%.f",
-)
-_DAYS = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-    "%Y年%m月%d日",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d.%m.%y",
-    "%d/%m/%y",
-    "%m/%d/%y",
-    "%Y%m%d",
-    "%d %b %Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
-    "%b %d, %Y",
-    "%d %B %Y",
-    "%B %d, %Y",
-)
-_ZONES = ("%#z", " %z", " UTC", "Z")
+_ZONES = ("%#z", " UTC")
+_TIMED = re.compile(r"%[HI]")
+_DIRECTIVE = re.compile(r"%[#.]?[A-Za-z]")
 _MONEY = r"[$€£¥￥元円₹₽]|\b(?:USD|EUR|GBP|CNY|RMB|JPY|kr|zł|CHF)\b"
+BUNDLE = re.compile(r"\s*\[\s*\{")
+"""How a list of objects begins."""
 _PERSONS = re.compile(r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$|^\+?1?[3-9]\d{9}$")
 
 
@@ -77,6 +52,7 @@ class Cells:
         together: whether equal values always stand together, as the lines of one order do.
         step: days that most dates are multiples of, from the first one: 1, 7, or 30 for months.
         personal: whether the cells look like e-mail addresses or telephone numbers.
+        listed: path of the list inside the objects of a JSON file whose elements are the rows; empty for other files.
     """
 
     name: str
@@ -100,7 +76,34 @@ class Cells:
     together: bool = False
     step: int = 1
     personal: bool = False
+    listed: str = ""
     values: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Null()), repr=False, compare=False)
+
+    @property
+    def inner(self) -> bool:
+        """Whether the column belongs to the elements of the list, not to the object that holds the list."""
+        return bool(self.listed) and self.name.startswith(f"{self.listed}.")
+
+    @property
+    def outer(self) -> bool:
+        """Whether the column belongs to the object that holds the list, and repeats for each of its elements."""
+        return bool(self.listed) and not self.inner
+
+    @property
+    def header(self) -> str:
+        """The name without the path of the list that it stands in: what says what the column means."""
+        parts = self.listed.split(".") if self.listed else []
+        for length in range(len(parts), 0, -1):
+            path = ".".join(parts[:length]) + "."
+            if self.name.startswith(path):
+                return self.name[len(path) :]
+        return self.name
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the cells are lists of objects, as JSON: many values, and none of them shown."""
+        lists = [each for each in self.samples if each not in ("[]", "{}")]
+        return bool(self.samples) and self.kind == "text" and all(BUNDLE.match(each) for each in lists)
 
     @property
     def dated(self) -> bool:
@@ -192,15 +195,20 @@ def _date(name: str, values: pl.Series) -> dict[str, Any] | None:
     return _moments(_parsed(text, chosen), chosen) | {"zone": zone, "swapped": others[0] if others else None}
 
 
+@cache
+def _written() -> tuple[tuple[str, frozenset[str]], ...]:
+    """Every way of writing a day or moment that ingest knows, also with a time zone; and the marks that it needs."""
+    groups = (YEAR_FIRST, DOTTED, *UNCLEAR, NAMED)
+    ways = [way for group in groups for way in group]
+    zoned = [way + zone for way in ways if _TIMED.search(way) and not way.endswith(("z", "UTC")) for zone in _ZONES]
+    return tuple((way, frozenset(_DIRECTIVE.sub("", way))) for way in dict.fromkeys([*ways, *zoned]))
+
+
 def _candidates(cell: str) -> list[str]:
-    found = []
-    for day in _DAYS:
-        for clock in _CLOCKS:
-            for zone in ("", *_ZONES) if clock else ("",):
-                form = day + clock + zone
-                if _one(cell, form):
-                    found.append(form)
-    return found
+    letters = set(cell)
+    named = any(letter.isalpha() for letter in letters)
+    likely = [way for way, marks in _written() if marks <= letters and (named or "%B" not in way)]
+    return [way for way in likely if _one(cell, way)]
 
 
 def _one(cell: str, form: str) -> bool:
@@ -213,7 +221,7 @@ def _share(sample: pl.Series, form: str) -> float:
 
 def _parsed(text: pl.Series, form: str) -> pl.Series:
     try:
-        if any(part in form for part in ("%H", "%I")):
+        if _TIMED.search(form):
             read = text.str.to_datetime(form, strict=False, time_unit="us")
             read = read.dt.replace_time_zone(None) if getattr(read.dtype, "time_zone", None) else read
         else:
@@ -243,7 +251,7 @@ def _implausible(moments: pl.Series) -> float:
 def _moments(moments: pl.Series, form: str | None) -> dict[str, Any]:
     filled = moments.drop_nulls()
     timed = bool((filled.dt.truncate("1d") != filled).any())
-    kind: Kind = "moment" if timed or (form is not None and ("%H" in form or "%I" in form)) else "day"
+    kind: Kind = "moment" if timed or (form is not None and _TIMED.search(form)) else "day"
     return {"kind": kind, "format": form, "values": moments, "step": _step(filled)}
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 
 from windvane.errors import InputError
+from windvane.ingest.guess import nested
 from windvane.ingest.guess.cells import Cells, look
+from windvane.ingest.guess.shapes import SHAPES, Shape
 from windvane.ingest.guess.words import language, meanings, plainly
 from windvane.ingest.read import LINE, Item, Options, items, open_item
 
@@ -57,8 +60,8 @@ class FileGuess:
         header: line of the column names.
         rows: rows looked at.
         encoding: encoding of a text file.
-        status: column that says what became of an order, with its values.
         cells: all columns.
+        explode: path of the list inside the objects of a JSON file whose elements are the rows.
     """
 
     item: Item
@@ -71,6 +74,7 @@ class FileGuess:
     rows: int = 0
     encoding: str | None = None
     cells: tuple[Cells, ...] = field(default=(), repr=False)
+    explode: str | None = None
 
     def get(self, column: str) -> Choice | None:
         """The choice for one of our columns."""
@@ -79,7 +83,7 @@ class FileGuess:
     def theirs(self, meaning: str) -> Cells | None:
         """Their column whose header says that it is something we have no column for, such as ``status``."""
         taken = {each.cells.name for each in self.choices}
-        named = [(meanings(each.name).get(meaning, 0.0), each) for each in self.cells if each.name not in taken]
+        named = [(meanings(each.header).get(meaning, 0.0), each) for each in self.cells if each.name not in taken]
         best = max(named, key=lambda pair: pair[0], default=(0.0, None))
         return best[1] if best[0] >= LIKELY else None
 
@@ -89,81 +93,17 @@ class FileGuess:
         return self.table is not None and not self.missing and all(each.score >= LIKELY for each in self._needed())
 
     def _needed(self) -> list[Choice]:
-        needed = _SHAPES[self.table].needed if self.table else ()
+        needed = SHAPES[self.table].needed if self.table else ()
         return [each for each in self.choices if each.column in needed]
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What tells a table: weights of our columns, and which must be found."""
-
-    needed: tuple[str, ...]
-    weights: dict[str, float]
-    words: str
-
-
-_SHAPES: dict[str, _Shape] = {
-    "orders": _Shape(
-        ("ordered_at", "sku", "units"),
-        {
-            "order_id": 2.0, "ordered_at": 1.5, "sku": 1.0, "units": 2.0, "unit_price": 0.7, "amount": 0.7,
-            "customer": 0.7, "location": 0.4, "channel": 0.3, "discount": 0.4, "line": 0.3, "title": 0.1,
-        },
-        r"order|sale|transac|invoice|bestell|auftrag|verkauf|umsatz|pedido|venta|commande|vente|订单|销售|流水|交易|注文|受注|売上",
-    ),
-    "products": _Shape(
-        ("sku",),
-        {
-            "sku": 1.0, "title": 1.5, "category": 1.2, "brand": 1.0, "description": 0.8, "unit_cost": 0.8,
-            "launched_on": 0.8, "ended_on": 0.5, "pack_size": 0.8, "shelf_life": 0.8,
-        },
-        r"product|item|article|catalog|sku|artikel|produkt|sortiment|articulo|catalogue|商品|产品|货品|商品マスタ",
-    ),
-    "stock": _Shape(
-        ("sku", "date", "on_hand"),
-        {"sku": 1.0, "date": 0.7, "on_hand": 3.0, "on_order": 1.0, "location": 0.4},
-        r"stock|inventory|bestand|lager|existencias|inventario|库存|在庫",
-    ),
-    "prices": _Shape(
-        ("sku", "valid_from", "price"),
-        {"sku": 0.7, "valid_from": 2.0, "valid_to": 1.0, "price": 1.5, "list_price": 0.8, "location": 0.3},
-        r"price|preis|precio|prix|价格|価格",
-    ),
-    "promotions": _Shape(
-        ("sku", "starts_on", "ends_on"),
-        {"sku": 0.7, "promotion": 1.5, "starts_on": 2.0, "ends_on": 2.0, "depth": 1.0, "location": 0.3},
-        r"promo|campaign|aktion|kampagne|活动|促销|キャンペーン",
-    ),
-    "supply": _Shape(
-        ("sku", "supplier"),
-        {"sku": 0.7, "supplier": 1.8, "lead_time": 2.0, "moq": 1.5, "location": 0.3},
-        r"suppl|vendor|lieferant|proveedor|fournisseur|供应商|仕入先",
-    ),
-    "receipts": _Shape(
-        ("sku", "supplier", "ordered_at", "received_at", "units"),
-        {"sku": 0.7, "supplier": 1.2, "ordered_at": 1.0, "received_at": 2.5, "units": 1.2, "location": 0.3},
-        r"receipt|deliver|wareneingang|recepcion|reception|入库|到货|入荷",
-    ),
-    "reviews": _Shape(
-        ("sku", "at"),
-        {"review_id": 1.0, "at": 0.7, "sku": 0.7, "rating": 2.5, "text": 2.5, "customer": 0.3},
-        r"review|rating|feedback|bewertung|opinion|avis|评论|评价|レビュー",
-    ),
-    "events": _Shape(
-        ("at", "kind"),
-        {"at": 0.7, "kind": 2.5, "session": 2.0, "sku": 0.7, "customer": 0.7},
-        r"event|click|behavio|visit|行为|点击|イベント",
-    ),
-    "customers": _Shape(
-        ("customer",), {"customer": 1.0, "joined_on": 2.5}, r"customer|client|kunde|cliente|会员|客户|顧客"
-    ),
-    "locations": _Shape(
-        ("location",),
-        {"location": 1.0, "name": 1.2, "region": 1.2, "country": 1.2},
-        r"store|location|shop|filial|tienda|门店|店舗",
-    ),
-}  # fmt: skip
-
+_OF_A_LINE = ("sku", "title", "units", "unit_price", "amount", "discount", "line")
+"""What the elements of a list in an order say; what the order itself says of money is about all of them."""
+_NUMBER = ("id", "nr", "no", "编号", "番号")
+_EVENTS = {"orders": "ordered_at", "stock": "date", "reviews": "at"}
+"""What a row of a table tells of; it cannot have been known before. Plans can."""
+_EARLY = 0.02
+_ENTERED = re.compile(r"creat|créé|erstellt|angelegt|cread|创建|创立|作成|登録")
 _MEANING = {
     "ordered_at": "moment",
     "date": "moment",
@@ -174,7 +114,7 @@ _MEANING = {
 }
 _FITS: dict[str, str] = {
     **dict.fromkeys(("moment", "launched_on", "ended_on", "starts_on", "ends_on", "valid_from", "valid_to"), "date"),
-    **dict.fromkeys(("received_at", "joined_on"), "date"),
+    **dict.fromkeys(("received_at", "joined_on", "known_at", "cancelled"), "date"),
     **dict.fromkeys(("units", "on_hand", "on_order", "moq", "pack_size", "shelf_life", "lead_time"), "count"),
     **dict.fromkeys(("unit_price", "amount", "discount", "unit_cost", "list_price", "depth"), "money"),
     **dict.fromkeys(("order_id", "sku", "customer", "line", "review_id", "session", "location"), "code"),
@@ -210,13 +150,31 @@ def guess_file(item: Item) -> FileGuess:
         raise InputError(f"{item.label} has a header and no rows.", "Leave it out, or export it again.")
     cells = tuple(look(frame[name]) for name in frame.columns)
     basis = FileGuess(item, None, header=header, rows=frame.height, encoding=encoding, cells=cells, unused=cells)
+    if lists := nested.lists(frame):
+        return _unfolded(basis, lists)
     if wide := _periods([each.name for each in cells]):
         return _without(
             basis,
             f"it has a column for each period ({wide[0]}, {wide[1]}, … {len(wide)} in all); one row per product and "
             "period is needed: turn the columns into rows first",
         )
-    return _best(basis)
+    return _best(basis)[1]
+
+
+def _unfolded(basis: FileGuess, lists: Sequence[str]) -> FileGuess:
+    """The better of two: one row for each object, or one for each element of a list that names products."""
+    score, best = _best(basis)
+    for path in lists:
+        frame = nested.rows(basis.item, path, _ROWS)
+        if frame is None:
+            continue
+        cells = tuple(replace(look(frame[name]), listed=path) for name in frame.columns)
+        made = replace(basis, rows=frame.height, cells=cells, unused=cells, explode=path)
+        other, found = _best(made)
+        product = found.get("sku") or found.get("title")
+        if other > score and product is not None and product.cells.inner:
+            score, best = other, found
+    return best
 
 
 def first_rows(item: Item) -> tuple[int, pl.DataFrame, str | None]:
@@ -265,23 +223,23 @@ def _periods(names: Sequence[str]) -> list[str]:
     return hits if len(hits) >= _PERIODS and len(hits) >= 0.5 * len(names) else []
 
 
-def _best(basis: FileGuess) -> FileGuess:
-    tried = {table: _try(table, shape, basis) for table, shape in _SHAPES.items()}
-    ranked = sorted(tried.values(), key=lambda pair: -pair[0])
-    score, best = ranked[0]
+def _best(basis: FileGuess) -> tuple[float, FileGuess]:
+    """The table that fits best, and how well."""
+    tried = {table: _try(table, shape, basis) for table, shape in SHAPES.items()}
+    score, best = max(tried.values(), key=lambda pair: pair[0])
     if score <= 0:
         lacks = tried["orders"][1].missing
         what = {"ordered_at": "a date", "sku": "a product", "units": "a quantity"}
         lacking = " and ".join(what[each] for each in lacks if each in what)
-        return _without(basis, f"no table of ours fits it; for orders it lacks {lacking or 'more'}")
-    return best
+        return score, _without(basis, f"no table of ours fits it; for orders it lacks {lacking or 'more'}")
+    return score, best
 
 
 def _without(basis: FileGuess, why: str) -> FileGuess:
-    return FileGuess(basis.item, None, (), basis.cells, (), why, basis.header, basis.rows, basis.encoding, basis.cells)
+    return replace(basis, why=why)
 
 
-def _try(table: str, shape: _Shape, basis: FileGuess) -> tuple[float, FileGuess]:
+def _try(table: str, shape: Shape, basis: FileGuess) -> tuple[float, FileGuess]:
     """How well a table fits, and what it would be made of."""
     choices = _assign(table, shape, basis)
     have = {each.column for each in choices}
@@ -302,21 +260,18 @@ def _try(table: str, shape: _Shape, basis: FileGuess) -> tuple[float, FileGuess]
     unused = tuple(each for each in basis.cells if each.name not in taken)
     if missing:
         score = min(score, -0.1 * len(missing))
-    made = FileGuess(
-        basis.item, table, choices, unused, missing, "", basis.header, basis.rows, basis.encoding, basis.cells
-    )
-    return score, made
+    return score, replace(basis, table=table, choices=choices, unused=unused, missing=missing)
 
 
 def _against(table: str, choices: Sequence[Choice], basis: FileGuess) -> float:
     """What speaks against a table although its columns were found."""
     found = {each.column: each for each in choices}
-    best = {name: max(meanings(cells.name).get(name, 0.0) for cells in basis.cells) for name in ("units", "on_hand")}
+    best = {name: max(meanings(cells.header).get(name, 0.0) for cells in basis.cells) for name in ("units", "on_hand")}
     if table in ("products", "customers", "locations"):
         key = found.get({"products": "sku", "customers": "customer", "locations": "location"}[table])
         repeated = 1.0 - key.cells.distinct if key else 1.0
         others = len(found) - (1 if key else 0)
-        dated = any(each.dated and meanings(each.name).get("moment", 0.0) >= SURE for each in basis.cells)
+        dated = any(each.dated and meanings(each.header).get("moment", 0.0) >= SURE for each in basis.cells)
         alone = 4.0 if others == 0 else 0.0
         return 4.0 * repeated + 2.5 * (best["units"] >= SURE) + 1.5 * dated + alone
     if table == "stock":
@@ -329,21 +284,22 @@ def _against(table: str, choices: Sequence[Choice], basis: FileGuess) -> float:
         return 0.0 if {"rating", "text"} & found.keys() else 4.0
     if table == "supply":
         # A list of products may say how they are bought as well; then both tables are made of it.
-        told = {name for each in basis.cells for name, score in meanings(each.name).items() if score >= LIKELY}
+        told = {name for each in basis.cells for name, score in meanings(each.header).items() if score >= LIKELY}
         described = "title" in told and bool(told & {"category", "brand", "unit_cost"})
         return 5.0 if described else 0.0 if {"lead_time", "moq"} & found.keys() else 3.0
     return 0.0
 
 
-def _assign(table: str, shape: _Shape, basis: FileGuess) -> tuple[Choice, ...]:
+def _assign(table: str, shape: Shape, basis: FileGuess) -> tuple[Choice, ...]:
     """Their columns to ours, best pairs first; each is used once."""
     pairs: list[tuple[float, float, str, Cells]] = []
     for column in shape.weights:
         for position, cells in enumerate(basis.cells):
             score = fit(table, column, cells)
-            if score >= 0.3:
-                # Of two alike the one further left, where keys stand.
-                pairs.append((score - position * 1e-4, score, column, cells))
+            if score >= (SURE if column == "known_at" else 0.3):
+                # Of two alike the one that is called so and filled, then the one further left, where keys stand.
+                called = 0.05 * (plainly(cells.header) == column and cells.filled >= 0.5)
+                pairs.append((score + called - position * 1e-4, score, column, cells))
     pairs.sort(key=lambda pair: (-pair[0], pair[2]))
     chosen: dict[str, Choice] = {}
     taken: set[str] = set()
@@ -353,7 +309,24 @@ def _assign(table: str, shape: _Shape, basis: FileGuess) -> tuple[Choice, ...]:
             others = tuple(name for name in rivals if name != cells.name)[:3]
             chosen[column] = Choice(column, cells, score, others)
             taken.add(cells.name)
+    _settle_known(table, chosen)
     return tuple(chosen[name] for name in shape.weights if name in chosen)
+
+
+def _settle_known(table: str, chosen: dict[str, Choice]) -> None:
+    """When a row became known is only said beside the moment it tells of, and not where that moment is mostly later."""
+    known, name = chosen.get("known_at"), _EVENTS.get(table)
+    if known is None or name is None:
+        return
+    event = chosen.get(name)
+    if event is None or event.score < LIKELY:
+        # The only date there is: "recorded on" is then the day itself.
+        chosen[name] = replace(known, column=name, score=min(known.score, 0.79))
+        del chosen["known_at"]
+        return
+    early = known.cells.values < event.cells.values - timedelta(days=1)
+    if float(early.mean() or 0.0) > _EARLY:  # type: ignore[arg-type]
+        del chosen["known_at"]
 
 
 def fit(table: str, column: str, cells: Cells) -> float:
@@ -364,10 +337,10 @@ def fit(table: str, column: str, cells: Cells) -> float:
         column: our column, or ``amount``: the money of a whole line.
         cells: their column.
     """
-    if cells.kind == "empty":
+    if cells.kind == "empty" or cells.bundled:
         return 0.0
     meaning = _MEANING.get(column, column)
-    said = {each: score for each, score in meanings(cells.name).items() if _can(each, cells)}
+    said = {each: score for each, score in meanings(cells.header).items() if _can(each, cells)}
     best = max(said.values(), default=0.0)
     word = said.get(meaning, 0.0)
     if meaning == "units" and table == "stock":
@@ -381,7 +354,14 @@ def fit(table: str, column: str, cells: Cells) -> float:
     if meaning == "description" and cells.length <= 60:
         word *= 0.7
     if meaning == "sku" and table == "products":
-        word = max(word, 0.9 if plainly(cells.name) in ("id", "nr", "no", "编号", "番号") else 0.0)
+        word = max(word, 0.9 if plainly(cells.header) in _NUMBER else 0.0)
+    if meaning == "known_at" and table in ("prices", "promotions") and _ENTERED.search(plainly(cells.header)):
+        word = max(word, 0.9 * max(said.get("moment", 0.0), said.get("joined_on", 0.0)))
+    if cells.listed and table == "orders":
+        if cells.outer == (column in _OF_A_LINE):
+            return 0.0
+        if plainly(cells.header) in _NUMBER:
+            word = max(word, 0.85 * (meaning == ("line" if cells.inner and cells.kind == "whole" else "order_id")))
     looks = _looks(_FITS.get(meaning, "words"), meaning, cells)
     if not looks or (cells.personal and meaning != "customer"):
         return 0.0
@@ -390,7 +370,7 @@ def fit(table: str, column: str, cells: Cells) -> float:
     if not word:
         # The header says nothing: the cells alone give a hint, unless the header says something else.
         return 0.0 if best >= LIKELY else 0.55 * looks * _typical(meaning, cells)
-    near = {"title": "description", "location": "place_name"}.get(meaning, "")
+    near = {"title": "description", "location": "place_name", "known_at": "moment"}.get(meaning, "")
     if best > word and said.get(near, 0.0) < best:
         word *= 0.75 if word >= 0.85 * best else 0.4
     return word * (0.6 + 0.4 * looks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from windvane.errors import MappingError
 from windvane.ingest import mapping
 from windvane.ingest.guess.cells import Cells
 from windvane.ingest.guess.files import LIKELY, SURE, Choice, FileGuess
+from windvane.ingest.guess.phrase import Local, joined, literal, number_sql, quoted, source, toml
 from windvane.ingest.guess.words import meanings
 from windvane.schema import RAW
 
@@ -25,17 +25,8 @@ _SERVICE = (
     "livraison|frais de port|运费|邮费|补差价|送料|gift card|voucher|gutschein"
 )
 _OPEN_DATES = ("promotions", "prices")
-
-
-@dataclass(frozen=True)
-class Local:
-    """What is known about the shop's place.
-
-    Attributes:
-        zone: time zone of the shop, if known.
-    """
-
-    zone: str | None = None
+_EVENTS = {"promotions": "starts_on", "prices": "valid_from", "stock": "date", "reviews": "at", "orders": "ordered_at"}
+"""What stands for the moment a row became known, where nothing else says it."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +127,19 @@ def _block(
     about = f"# {guess.item.label}: {guess.rows:,} rows looked at{encoding}."
     if brief:
         about = f"# What {guess.item.label} says about {table} as well; the last line of a product counts."
-    parts = [about, f"[[{table}]]", f"file = {_text(name)}"]
+    parts = [about, f"[[{table}]]", f"file = {toml(name)}"]
     if guess.header != 1:
         parts.append(f"header = {guess.header}  # line of the column names")
+    code = guess.get("sku")
+    if brief and code is not None and code.cells.filled < 1:
+        parts.append(f"where = {toml(f'{_code_sql(guess)} IS NOT NULL')}  # lines that name a product")
+    if guess.explode is not None:
+        parts.append(f"explode = {toml(guess.explode)}  # one row for each element of this list")
     marks = {each.decimal for each in guess.cells if each.decimal == "," or (each.decimal and each.dressed)}
     if len(marks) == 1:
         parts.append(f'decimal = "{marks.pop()}"')
     if table == "orders" and (currency := guess.theirs("currency")) and currency.kind == "text":
-        parts.append(f"currency = {{ from = {_text(currency.name)} }}  # rows in another currency are set aside")
+        parts.append(f"currency = {{ from = {toml(currency.name)} }}  # rows in another currency are set aside")
     parts.append(f"[{table}.columns]")
     for line in lines:
         parts += [f"# {line.said}"] * bool(line.said)
@@ -155,23 +151,27 @@ def _block(
 
 def _unused(guess: FileGuess) -> list[str]:
     free = [each for each in guess.unused if each.kind != "empty"]
-    if not free:
+    spare = [(each, use_of(guess, each)) for each in guess.choices]
+    parts = [f"#   {toml(each.cells.name)}: {use}" for each, use in spare if use.startswith("not needed")]
+    if not free and not parts:
         return []
-    parts = ["# Not used:"]
+    parts.insert(0, "# Not used:")
     for cells in free:
-        said = meanings(cells.name)
-        if private(cells):
-            parts.append(f"#   {_text(cells.name)}: may identify a person, never read")
+        said = meanings(cells.header)
+        if cells.bundled:
+            parts.append(f"#   {toml(cells.name)}: a list; to have its elements as rows: explode = ...")
+        elif private(cells):
+            parts.append(f"#   {toml(cells.name)}: may identify a person, never read")
         else:
             ours = [each for each in RAW[guess.table or "orders"].names if each in said]
             hint = f"{ours[0]} = " if ours else ""
-            parts.append(f"#   {hint}{_text(cells.name)}: {_shown(cells)}")
+            parts.append(f"#   {hint}{toml(cells.name)}: {_shown(cells)}")
     return parts
 
 
 def private(cells: Cells) -> bool:
     """Whether a column of theirs may identify a person, so that its values are not shown."""
-    said = meanings(cells.name)
+    said = meanings(cells.header)
     return cells.personal or max(said.get("personal", 0.0), said.get("customer", 0.0)) >= 0.5
 
 
@@ -179,14 +179,17 @@ def _lines(guess: FileGuess, local: Local) -> list[_Line]:
     assert guess.table is not None
     if guess.table == "orders":
         return _orders(guess, local)
-    lines = [_Line(each.column, _source(each, local), _said(each)) for each in guess.choices]
-    table = guess.table
+    chosen = [each for each in guess.choices if each.column != "known_at"]
+    lines = [_Line(each.column, source(each.cells, local), _said(each)) for each in chosen]
+    table, known = guess.table, guess.get("known_at")
     if table == "stock" and guess.get("date") is None:
         lines.insert(1, _Line("date", "{ arrival = true }", "The file has no date: it is of the day of the ingest."))
-    if table in _OPEN_DATES:
-        start = guess.get("valid_from" if table == "prices" else "starts_on")
+    if known is not None:
+        lines.append(_known(guess, known, local))
+    elif table in _OPEN_DATES:
+        start = guess.get(_EVENTS[table])
         said = "When was it decided? The forecast may not know of it before. This says: on its first day."
-        lines += [_Line("known_at", _source(start, local), said)] if start else []
+        lines += [_Line("known_at", source(start.cells, local), said)] if start else []
     if table == "promotions" and guess.get("promotion") is None:
         lines.append(_Line("promotion", '{ value = "promotion" }', "The file gives promotions no name."))
     if table == "supply" and guess.get("supplier") is None:
@@ -195,7 +198,7 @@ def _lines(guess: FileGuess, local: Local) -> list[_Line]:
         key = "review_id" if table == "reviews" else "event_id"
         if guess.get(key) is None:
             names = [each.cells.name for each in guess.choices if each.column in ("at", "sku", "customer", "session")]
-            lines.append(_Line(key, _joined(names), "The file has no number of its own for a row."))
+            lines.append(_Line(key, joined(names), "The file has no number of its own for a row."))
     return lines
 
 
@@ -206,53 +209,117 @@ def _orders(guess: FileGuess, local: Local) -> list[_Line]:
     assert sku is not None
     place, number = guess.get("location"), guess.get("order_id")
     if number is not None:
-        lines.append(_Line("order_id", _text(number.cells.name), _said(number)))
+        lines.append(_Line("order_id", toml(number.cells.name), _said(number)))
     else:
         names = [moment.cells.name, sku.cells.name, *([place.cells.name] if place else [])]
         said = "No order number: the file looks like totals, so day and product (and place) make one."
-        lines.append(_Line("order_id", _joined(names), said))
+        lines.append(_Line("order_id", joined(names), said))
     line = guess.get("line")
-    if line is not None and number is not None and _unique(number.cells, line.cells):
-        lines.append(_Line("line", _text(line.cells.name), _said(line)))
+    if line is not None and number is not None and line.cells.kind == "whole" and _unique(number.cells, line.cells):
+        lines.append(_Line("line", toml(line.cells.name), _said(line)))
     else:
         lines.append(_Line("line", '{ number_within = "order_id" }', ""))
     clock = f"; written in UTC, days are those of {local.zone}" if moment.cells.zone == "utc" and local.zone else ""
-    lines.append(_Line("ordered_at", _source(moment, local), f"{_said(moment)}{clock}"))
+    lines.append(_Line("ordered_at", source(moment.cells, local), f"{_said(moment)}{clock}"))
     code = guess.get("sku")
     said = _said(sku) if code else f"No product code: the name stands for it. {_said(sku)}"
-    lines.append(_Line("sku", _text(sku.cells.name), said))
+    said = f"Lines without a code go by their name. {said}" if _gaps(guess) else said
+    lines.append(_Line("sku", _code(guess), said))
     units = guess.get("units")
     if units is not None:
-        lines.append(_Line("units", _source(units, local), _said(units)))
+        lines.append(_Line("units", source(units.cells, local), _said(units)))
     else:
         lines.append(_Line("units", "{ value = 1 }", "No quantity: one unit a line. Check this."))
     lines += _money(guess)
     for name in ("location", "customer", "channel"):
         if (choice := guess.get(name)) is not None:
-            lines.append(_Line(name, _text(choice.cells.name), _said(choice)))
+            lines.append(_Line(name, toml(choice.cells.name), _said(choice)))
+    if (known := guess.get("known_at")) is not None:
+        lines.append(_known(guess, known, local))
     return lines
+
+
+def _known(guess: FileGuess, known: Choice, local: Local) -> _Line:
+    """When rows became known; where a cell is empty, what the row tells of must do."""
+    event = guess.get(_EVENTS[guess.table or "orders"])
+    said = f"When the row became known. {_said(known)}"
+    pair = [known.cells, *([event.cells] if event else [])]
+    forms = [*dict.fromkeys(each.format for each in pair if each.format is not None)]
+    plain = all("%" in form for form in forms) and not any(each.zone for each in pair)
+    if known.cells.filled == 1.0 or event is None or not plain:
+        return _Line("known_at", source(known.cells, local), said)
+    both = f"COALESCE({', '.join(quoted(each.name) for each in pair)})"
+    form = f", format = [{', '.join(toml(each) for each in forms)}]" if forms else ""
+    said = f"When the row became known; where that is empty, {event.cells.name}. {_said(known)}"
+    return _Line("known_at", f"{{ sql = {toml(both)}{form} }}", said)
+
+
+def _gaps(guess: FileGuess) -> bool:
+    """Whether lines lack the product's code that have its name; so many would make the file be refused."""
+    code, title = guess.get("sku"), guess.get("title")
+    if code is None or title is None:
+        return False
+    return code.cells.filled < min(0.99, title.cells.filled)
+
+
+def _code(guess: FileGuess) -> str:
+    """What names the product of a line, as TOML: its code, or its name where there is none."""
+    if _gaps(guess):
+        return f"{{ sql = {toml(_code_sql(guess))} }}"
+    sku = guess.get("sku") or guess.get("title")
+    assert sku is not None
+    return toml(sku.cells.name)
+
+
+def _code_sql(guess: FileGuess) -> str:
+    columns = [each for each in (guess.get("sku"), guess.get("title")) if each is not None]
+    names = [quoted(each.cells.name) for each in columns]
+    return f"COALESCE({', '.join(names)})" if _gaps(guess) else names[0]
 
 
 def _money(guess: FileGuess) -> list[_Line]:
     """Price per unit: as given, or from the money of the whole line."""
-    price, amount, units = guess.get("unit_price"), guess.get("amount"), guess.get("units")
+    units, (price, amount) = guess.get("units"), _paid(guess)
     lines: list[_Line] = []
-    if price is not None and _money_of(price, guess) == "line":
-        amount, price = price, None
-    elif price is None and amount is not None and _money_of(amount, guess) == "unit":
-        price = amount
     if price is not None:
-        lines.append(_Line("unit_price", _source(price, Local()), _said(price)))
+        lines.append(_Line("unit_price", source(price.cells, Local()), _said(price)))
     elif amount is not None:
         paid = number_sql(amount.cells)
         # Some write the money of a return with a sign and some without: a price has none.
         each = f"ABS({paid} / NULLIF({number_sql(units.cells)}, 0))" if units else f"ABS({paid})"
         said = f"Money of the whole line by its units. {_said(amount)}"
-        lines.append(_Line("unit_price", f"{{ sql = {_text(each)} }}", said))
+        lines.append(_Line("unit_price", f"{{ sql = {toml(each)} }}", said))
     discount = guess.get("discount")
     if discount is not None and discount.cells.low >= 0:
-        lines.append(_Line("discount", _source(discount, Local()), _said(discount)))
+        lines.append(_Line("discount", source(discount.cells, Local()), _said(discount)))
     return lines
+
+
+def _paid(guess: FileGuess) -> tuple[Choice | None, Choice | None]:
+    """The column with the money of a unit, and where there is none the one with the money of a line."""
+    price, amount = guess.get("unit_price"), guess.get("amount")
+    if price is not None and _money_of(price, guess) == "line":
+        return None, price
+    if price is None and amount is not None and _money_of(amount, guess) == "unit":
+        return amount, None
+    return (price, None) if price is not None else (None, amount)
+
+
+def use_of(guess: FileGuess, choice: Choice) -> str:
+    """What the mapping makes of a column that is no column of ours, in a few words; else empty.
+
+    Args:
+        guess: what a file seems to hold.
+        choice: one of its choices.
+    """
+    if guess.table != "orders" or choice.column not in ("amount", "unit_price"):
+        return ""
+    price, amount = _paid(guess)
+    if amount is choice:
+        return "divided by the units: unit_price" if guess.get("units") else "taken as unit_price"
+    if choice.column == "unit_price":
+        return ""
+    return "taken as unit_price" if price is choice else "not needed: unit_price is there"
 
 
 def _money_of(money: Choice, guess: FileGuess) -> str | None:
@@ -289,23 +356,29 @@ def _rules(guess: FileGuess) -> list[str]:
         ):
             hits = [each for each in values if re.search(words, each.lower())]
             if hits:
-                sql = f"{_quoted(status.name)} IN ({', '.join(_sql_text(each) for each in hits)})"
+                sql = f"{quoted(status.name)} IN ({', '.join(literal(each) for each in hits)})"
                 parts += _rule(name, sql, reason)
-        parts.insert(0, f"# States of orders in {_text(status.name)}: {', '.join(values[:12])}")
+        parts.insert(0, f"# States of orders in {toml(status.name)}: {', '.join(values[:12])}")
+    cancelled = guess.theirs("cancelled")
+    if cancelled is not None and cancelled.dated and cancelled.filled < 1:
+        parts += _rule("cancelled_on", f"{quoted(cancelled.name)} IS NOT NULL", "the order was cancelled")
+    units = guess.get("units")
+    if guess.explode is not None and units is not None and units.cells.filled < 1:
+        parts += _rule("no_lines", f"{quoted(units.cells.name)} IS NULL", "the order has no lines")
     for choice in (guess.get("sku"), guess.get("title")):
         if choice is None or choice.cells.kind != "text":
             continue
         names = choice.cells.values.drop_nulls().cast(pl.String).unique()
         hits = names.filter(names.str.to_lowercase().str.contains(rf"^(?:{_SERVICE})$")).sort().to_list()
         if hits:
-            sql = f"{_quoted(choice.cells.name)} IN ({', '.join(_sql_text(each) for each in hits)})"
+            sql = f"{quoted(choice.cells.name)} IN ({', '.join(literal(each) for each in hits)})"
             parts += _rule("service", sql, "a service, not a product")
             break
     return parts
 
 
 def _rule(name: str, sql: str, reason: str) -> list[str]:
-    return ["[[orders.set_aside]]", f'name = "{name}"', f"sql = {_text(sql)}", f'reason = "{reason}"']
+    return ["[[orders.set_aside]]", f'name = "{name}"', f"sql = {toml(sql)}", f'reason = "{reason}"']
 
 
 def _described(guess: FileGuess) -> list[_Line]:
@@ -313,11 +386,11 @@ def _described(guess: FileGuess) -> list[_Line]:
     sku, title = guess.get("sku"), guess.get("title")
     if sku is None or title is None:
         return []
-    lines = [_Line("sku", _text(sku.cells.name), ""), _Line("title", _text(title.cells.name), _said(title))]
+    lines = [_Line("sku", _code(guess), ""), _Line("title", toml(title.cells.name), _said(title))]
     for name in ("category", "brand"):
         found = guess.theirs(name)
         if found is not None and found.kind == "text" and _steady(sku.cells, found):
-            lines.append(_Line(name, _text(found.name), _shown(found)))
+            lines.append(_Line(name, toml(found.name), _shown(found)))
     return lines if _steady(sku.cells, title.cells) else []
 
 
@@ -328,9 +401,9 @@ def _supplied(guess: FileGuess) -> list[_Line]:
     sku, supplier = guess.get("sku"), guess.theirs("supplier")
     if not told or sku is None:
         return []
-    named = _text(supplier.name) if supplier is not None else '{ value = "supplier" }'
-    lines = [_Line("sku", _text(sku.cells.name), ""), _Line("supplier", named, "")]
-    return lines + [_Line(name, _text(cells.name), _shown(cells)) for name, cells in told]
+    named = toml(supplier.name) if supplier is not None else '{ value = "supplier" }'
+    lines = [_Line("sku", toml(sku.cells.name), ""), _Line("supplier", named, "")]
+    return lines + [_Line(name, toml(cells.name), _shown(cells)) for name, cells in told]
 
 
 def _stocked(guess: FileGuess) -> list[_Line]:
@@ -339,7 +412,7 @@ def _stocked(guess: FileGuess) -> list[_Line]:
     if sku is None or held is None or not held.numeric:
         return []
     today = _Line("date", "{ arrival = true }", "The file has no date: it is of the day of the ingest.")
-    return [_Line("sku", _text(sku.cells.name), ""), today, _Line("on_hand", _text(held.name), _shown(held))]
+    return [_Line("sku", toml(sku.cells.name), ""), today, _Line("on_hand", toml(held.name), _shown(held))]
 
 
 def _steady(sku: Cells, other: Cells) -> bool:
@@ -352,56 +425,9 @@ def _unique(*columns: Cells) -> bool:
     return bool(frame.is_unique().all())
 
 
-def _source(choice: Choice, local: Local) -> str:
-    """Where a column comes from, as TOML."""
-    cells = choice.cells
-    if cells.dated:
-        return _moment(cells, local)
-    return _text(cells.name)
-
-
-def _moment(cells: Cells, local: Local) -> str:
-    if cells.format is None:
-        if cells.zone != "utc":
-            return _text(cells.name)
-        return f"{{ from = {_text(cells.name)}{_local(local)} }}"
-    form = cells.format
-    if cells.zone == "offset":
-        # The wall clock of the shop is what counts as its day.
-        length = 19 if "%S" in form else 16
-        form = re.sub(r"\s?%#?z$|%\.f.*$", "", form)
-        return f"{{ sql = {_text(f'LEFT({_quoted(cells.name)}, {length})')}, format = {_text(form)} }}"
-    zone = f', timezone = "UTC"{_local(local)}' if cells.zone == "utc" and "z" not in form else ""
-    zone = _local(local) if cells.zone == "utc" and "z" in form else zone
-    return f"{{ from = {_text(cells.name)}, format = {_text(form)}{zone} }}"
-
-
-def _local(local: Local) -> str:
-    return f', local = "{local.zone}"' if local.zone else ""
-
-
-def number_sql(cells: Cells) -> str:
-    """SQL that reads a column's numbers, however they are dressed.
-
-    Args:
-        cells: a column of numbers.
-    """
-    column = _quoted(cells.name)
-    if cells.dressed:
-        marks = "." if cells.decimal == "," else ","
-        column = f"REGEXP_REPLACE({column}, '[^0-9{'.' if marks == ',' else ','}-]', '', 'g')"
-    if cells.decimal == ",":
-        column = f"REPLACE({column}, ',', '.')"
-    number = f"TRY_CAST({column} AS DOUBLE)"
-    if cells.bracketed:  # (3.50) and 3.50- are negative in accounts
-        name, bare = _quoted(cells.name), number.replace("-]", "]")
-        return f"CASE WHEN {name} LIKE '%(%' OR {name} LIKE '%-%' THEN -1.0 ELSE 1.0 END * ABS({bare})"
-    return number
-
-
 def _said(choice: Choice) -> str:
     sure = confidence(choice.score)
-    others = f"; or {', '.join(_text(name) for name in choice.others)}" if choice.others else ""
+    others = f"; or {', '.join(toml(name) for name in choice.others)}" if choice.others else ""
     order = ""
     if choice.cells.swapped:
         order = f"; day and month could be the other way round ({choice.cells.swapped})"
@@ -415,33 +441,6 @@ def confidence(score: float) -> str:
 
 def _shown(cells: Cells) -> str:
     return " | ".join(" ".join(each.split()) for each in cells.samples)
-
-
-def _joined(names: Sequence[str]) -> str:
-    return (
-        f"{{ sql = {_text('CONCAT_WS(' + chr(39) + ' ' + chr(39) + ', ' + ', '.join(_cast(n) for n in names) + ')')} }}"
-    )
-
-
-def _cast(name: str) -> str:
-    return f"CAST({_quoted(name)} AS VARCHAR)"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _sql_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _text(text: str) -> str:
-    """Text as TOML; a literal string where quotes would have to be escaped."""
-    if '"' in text and "'" not in text and "\n" not in text:
-        return f"'{text}'"
-    if '"' in text and "'''" not in text and "\n" not in text and not text.endswith("'"):
-        return f"'''{text}'''"
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _problem(block: str) -> str | None:

@@ -110,7 +110,7 @@ def write_out(workspace: Workspace, choice: Choice, path: Path) -> int:
         raise InputError(f"{path.name} ends neither in .csv nor in .xlsx.", "Choose one of the two.")
     rows = held(workspace, choice if choice.status else replace(choice, status="open"))
     if not rows.height:
-        raise InputError("No row of the quarantine fits.", "See: windvane quarantine")
+        raise InputError("No row of the quarantine fits.", "See: windvane quarantine list")
     cases = rows.group_by(CASE, maintain_order=True).agg(
         pl.col("file").first(),
         pl.col("column").str.join(", "),

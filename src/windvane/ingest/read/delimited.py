@@ -129,9 +129,9 @@ def _chunks(plan: _Plan) -> Iterator[Content]:
         stream.read(plan.start)
         line, carry, size = plan.line, b"", BLOCK
         patience = Patience(plan.dialect.label)
-        coming = ahead.submit(stream.read, size)
+        coming = None  # a file of one block needs no thread
         while True:
-            data = coming.result()
+            data = stream.read(size) if coming is None else coming.result()
             final = len(data) < size
             if not final:
                 coming = ahead.submit(stream.read, size)

@@ -1,7 +1,8 @@
-"""JSON: one object a line, or one list of objects, however it is laid out.
+"""JSON: one object a line, one after the other, or one list of objects, however it is laid out.
 
 Objects inside objects become columns with dots (``customer.id``); a list stays JSON text, or its elements become the
-rows (``Options.explode``). Numbers keep the digits they are written with.
+rows (``Options.explode``), also those of a list inside the elements of another (``orders.line_items``). Numbers keep
+the digits they are written with.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _ROWS = 50_000
 _HEAD = 1 << 18
 _WRAPPED = re.compile(r'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\[\s*(?=[{\]])')
 _LIST = re.compile(r"\s*\[\s*")
+_OBJECT = re.compile(r"\s*(?=\{)")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _BETWEEN = re.compile(r"[\s,]*")
 
@@ -51,7 +53,7 @@ class _Plan:
     Attributes:
         label: shown name.
         stream: opens it as UTF-8.
-        laid: ``lines``, ``list`` or ``wrapped``.
+        laid: ``lines``, ``list``, ``wrapped`` (a list under the only key) or ``spread`` (objects over many lines).
         explode: path of the list whose elements are the rows.
     """
 
@@ -106,7 +108,9 @@ def _laid(head: str) -> str:
         single = isinstance(value, dict) and len(value) == 1 and not rest.strip()
     except (ValueError, RecursionError):
         single = True
-    return "wrapped" if single and _WRAPPED.match(head) else "lines"
+    if single and _WRAPPED.match(head):
+        return "wrapped"
+    return "spread" if first.strip() == "{" else "lines"
 
 
 def _chunks(plan: _Plan, names: list[str]) -> Iterator[Content]:
@@ -193,7 +197,7 @@ def _elements(plan: _Plan, stream: Recoded) -> Iterator[tuple[int, Value | Ragge
     """Elements of a list, decoded as they come; their numbers stand for lines, which mean nothing here."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     buffer, place, number, final = "", 0, 0, False
-    opening = _LIST if plan.laid == "list" else _WRAPPED
+    opening = {"list": _LIST, "wrapped": _WRAPPED, "spread": _OBJECT}[plan.laid]
     while True:
         if place == 0 and number == 0 and (start := opening.match(buffer)):
             place, number = start.end(), 1
@@ -217,6 +221,8 @@ def _elements(plan: _Plan, stream: Recoded) -> Iterator[tuple[int, Value | Ragge
             place, number = end, number + 1
         if number and place < len(buffer) and buffer[place] == "]":
             return
+        if final and plan.laid == "spread" and place >= len(buffer):
+            return
         if final:
             raise _broken(plan.label, max(number, 1), "the file ends before the list does")
         data = stream.read(BLOCK // 4)
@@ -234,24 +240,26 @@ def flattened(value: dict[str, Value], explode: str | None = None) -> Iterator[F
 
     Args:
         value: the object.
-        explode: path of the list, with dots; where it is missing or empty the object gives one row.
+        explode: path of the list, with dots, through objects and lists; where it is missing or empty the object gives
+            one row.
     """
     flat: Flat = {}
     elements: list[Value] = []
+    opened = ""
     stack: list[tuple[str, Value]] = [("", value)]
     while stack:
         path, inner = stack.pop()
         if isinstance(inner, dict):
             prefix = f"{path}." if path else ""
             stack.extend((prefix + key, inner[key]) for key in reversed(inner))
-        elif isinstance(inner, list) and path == explode:
-            elements = inner
+        elif isinstance(inner, list) and explode is not None and f"{explode}.".startswith(f"{path}."):
+            elements, opened = inner, path
         else:
             flat[path] = _text(inner)
     if not elements:
         yield flat
     for element in elements:
-        for row in flattened({str(explode): element}):
+        for row in flattened({opened: element}, None if opened == explode else explode):
             yield flat | row
 
 
