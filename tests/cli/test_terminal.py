@@ -85,7 +85,7 @@ def test_debug_shows_the_traceback_and_silence_does_not(fresh):
 
 
 def test_an_unforeseen_failure_is_one_paragraph_too(fresh):
-    code = "import windvane.clean as c; c.build = lambda *a: 1 / 0; from windvane.cli import main; main()"
+    code = "import windvane.clean as c; c.build = lambda *a, **k: 1 / 0; from windvane.cli import main; main()"
     words = ["run", "-w", str(fresh)]
     found = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
     assert found.returncode == 1

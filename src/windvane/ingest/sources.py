@@ -54,7 +54,7 @@ def resolve(given: Sequence[Path], name: str | None, table: str | None) -> list[
             "There is no file to read.", "Give CSV, Excel, JSON lines or Parquet files, or a folder of them."
         )
     made: list[tuple[Mapping, Path | list[Path]]] = []
-    before: list[str] = []
+    before: list[str] | None = None
     for item in items:
         header = read.header(item)
         if item.member is None and header == before and isinstance(paths := made[-1][1], list):
@@ -62,7 +62,7 @@ def resolve(given: Sequence[Path], name: str | None, table: str | None) -> list[
             made[-1] = mapping.identity(RAW[table], header, "*"), [*paths, item.path]
         else:
             made.append((mapping.identity(RAW[table], header, glob.escape(item.name)), [item.path]))
-        before = header if item.member is None else []
+        before = header if item.member is None else None
     return made
 
 
