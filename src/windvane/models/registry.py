@@ -20,6 +20,7 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "croston": ("windvane.models.intermittent", "Croston", {}),
     "sba": ("windvane.models.intermittent", "Croston", {}),
     "tsb": ("windvane.models.intermittent", "Croston", {}),
+    "structured": ("windvane.models.structured.model", "Structured", {}),
     "boosted": ("windvane.models.boosted", "Boosted", {}),
     "blend": ("windvane.models.wrappers.blend", "Blend", {}),
 }

@@ -1,0 +1,191 @@
+"""The structured baseline: effects of days learned on sums of series, times a level smoothed per series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from windvane.engine import map_parts
+from windvane.models.base import Artifact, Capabilities
+from windvane.models.series_table import SeriesTable
+from windvane.models.smoothing import spans
+from windvane.models.structured import design, profile, response
+from windvane.models.structured.response import Covariates, Response
+from windvane.panel import Panel
+
+_TAKES = Capabilities(known=True, static=True, pooled=True)
+_ALPHAS = (0.007, 0.015, 0.025, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.45)
+_FIRMS = (np.inf, 60.0, 15.0)
+"""Units that draw a series' own weekday to the group's; infinite = it has none."""
+_STRIDE = {"1h": 24, "1d": 14, "1w": 1, "1mo": 1}
+_WINDOW = {"1h": 1344, "1d": 224, "1w": 104, "1mo": 48}
+_POOL = 0.15  # weight of what suits all series in the choice for one of them
+_CYCLE = {"1h": 24, "1d": 7, "1w": 1, "1mo": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStructured:
+    """Effects of days per group and smoothing parameters per series.
+
+    Attributes:
+        table: per series: what the level keeps, firm units of its own factors, group.
+        columns: the design.
+        coefficients: float64 [groups, columns].
+        response: what prices, promotions and the like do.
+        unit: what sales are counted in: 1 for pieces, else half of a usual sale.
+    """
+
+    table: SeriesTable
+    columns: tuple[design.Column, ...]
+    coefficients: np.ndarray
+    response: Response
+    unit: float
+
+    def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
+        """See :class:`windvane.models.base.FittedPoint`."""
+        from windvane.models.structured.kernels import means
+
+        panel = _counted(panel, self.unit)
+        params = self.table.of(panel)
+        group = params[:, 2].round().astype(np.int32)
+        at = np.ascontiguousarray(origins, dtype=np.int64)
+        effect, ahead = self._effects(panel, group, at, horizon)
+        factor, given, answers = self._responses(panel)
+        out = np.zeros((panel.shape[0], len(origins), horizon), np.float32)
+        launch, cycle = panel.launch, _CYCLE[panel.freq.unit]
+
+        def part(rows: slice) -> None:
+            own = (factor[rows], given.part(rows), answers, params[rows])
+            means(panel.sales[rows], launch[rows], group[rows], effect, ahead, *own, cycle, at, out[rows])
+
+        map_parts(part, spans(panel.shape[0]))
+        return out if self.unit == 1.0 else out * np.float32(self.unit)
+
+    def rows(self, panel: Panel, series: np.ndarray, origin: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Expected demand of single (series, origin, step) rows, float32 [rows]; sorted by series and origin."""
+        from windvane.models.structured.kernels import rows
+
+        panel = _counted(panel, self.unit)
+        params = self.table.of(panel)
+        group = params[:, 2].round().astype(np.int32)
+        effect, ahead = self._effects(panel, group, np.arange(panel.shape[1]), int(step.max(initial=1)))
+        pointer = np.searchsorted(series, np.arange(panel.shape[0] + 1)).astype(np.int64)
+        factor, given, answers = self._responses(panel)
+        out, cycle, launch = np.zeros(len(series), np.float32), _CYCLE[panel.freq.unit], panel.launch
+
+        def part(some: slice) -> None:
+            at = slice(pointer[some.start], pointer[some.stop])
+            where = (pointer[some.start : some.stop + 1] - pointer[some.start], origin[at], step[at])
+            own = (factor[some], given.part(some), answers, params[some])
+            rows(panel.sales[some], launch[some], group[some], effect, ahead, *own, cycle, where, out[at])
+
+        map_parts(part, spans(panel.shape[0]))
+        return out if self.unit == 1.0 else out * np.float32(self.unit)
+
+    def _responses(self, panel: Panel) -> tuple[np.ndarray, Covariates, tuple[np.ndarray, np.ndarray]]:
+        """Responses of the past, float32 [series, time], covariates, and what they do."""
+        given = response.covariates(panel, self.response)
+        factor = np.ones(panel.shape, np.float32)
+        if self.response.names:
+            response.past_factors(panel, self.response, given, factor)
+        return factor, given, (self.response.kinds, self.response.table)
+
+    def _effects(
+        self, panel: Panel, group: np.ndarray, origins: np.ndarray, horizon: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Effects of past days [groups, time] and of those after each origin [groups, origins, horizon]."""
+        time, count = panel.shape[1], len(self.coefficients)
+        stop = max(int(origins.max(initial=-1)) + 1 + horizon, time)
+        effect, ahead = np.ones((count, time)), np.ones((count, len(origins), horizon))
+        for g in np.unique(group):
+            b = self.coefficients[g]
+            x, since = design.matrix(self.columns, panel, int(np.flatnonzero(group == g)[0]), stop)
+            effect[g] = profile.effects(x[:time], b)
+            ahead[g] = profile.ahead(x, since, b, origins, horizon)
+        return effect, ahead
+
+    def artifact(self) -> Artifact:
+        """Everything needed to restore it."""
+        held: list[dict[str, Any]] = [vars(column) for column in self.columns]
+        answer = self.response
+        base = self.table.artifact(columns=held, covariates=list(answer.names), unit=self.unit)
+        arrays = {"coefficients": self.coefficients, "kinds": answer.kinds, "responses": answer.table}
+        return Artifact({**base.arrays, **arrays, "units": answer.unit}, base.values)
+
+
+@dataclass(frozen=True)
+class Structured:
+    """Effects of days on sums of series, times a level per series; parameters by error over all steps of the horizon.
+
+    Attributes:
+        name: its name in the registry.
+    """
+
+    name: str = "structured"
+    capabilities: Capabilities = _TAKES
+
+    def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedStructured:
+        """Learn the effects and choose the parameters."""
+        from windvane.models.structured.kernels import select
+
+        unit_sold = _usual(panel)
+        panel = _counted(panel, unit_sold)
+        regions = design.shared(panel)
+        columns = design.columns(panel, tuple(regions))
+        groups = profile.groups(panel, regions)
+        coefficients = profile.learn(panel, columns, groups)
+        unit, time = panel.freq.unit, panel.shape[1]
+        effect = np.ones((len(coefficients), time))
+        for g, b in enumerate(coefficients):
+            row = int(np.flatnonzero(groups.finest == g)[0])
+            effect[g] = profile.effects(design.matrix(columns, panel, row, time)[0], b)
+        own = tuple(name for name in panel.known if name not in regions)
+        answer = response.learn(panel, own, effect, groups.finest, profile.MEMORY[unit])
+        factor = np.ones(panel.shape, np.float32)
+        if own:
+            response.past_factors(panel, answer, response.covariates(panel, answer), factor)
+        cycle = _CYCLE[unit]
+        keeps, firms = 1 - np.array(_ALPHAS), np.array(_FIRMS if cycle > 1 else _FIRMS[:1])
+        shape = np.array([cycle, horizon, _STRIDE[unit], _WINDOW[unit]], np.int64)
+        loss = np.empty((panel.shape[0], len(keeps), len(firms)))
+        launch, finest = panel.launch, groups.finest
+
+        def part(rows: slice) -> None:
+            select(panel.sales[rows], launch[rows], finest[rows], effect, factor[rows], keeps, firms, shape, loss[rows])
+
+        map_parts(part, spans(panel.shape[0]))
+        keep, firm = np.divmod(_choose(loss.reshape(len(loss), -1)), len(firms))
+        table = np.column_stack([keeps[keep], firms[firm], finest.astype(np.float64)])
+        return FittedStructured(SeriesTable(panel.identity, table), columns, coefficients, answer, unit_sold)
+
+    def restore(self, artifact: Artifact) -> FittedStructured:
+        """Rebuild it."""
+        columns = tuple(design.Column(**held) for held in artifact.values["columns"])
+        held = artifact.arrays
+        names = tuple(artifact.values["covariates"])
+        answer = Response(names, held["kinds"], held["responses"], held["units"])
+        unit = float(artifact.values["unit"])
+        return FittedStructured(SeriesTable.restore(artifact), columns, held["coefficients"], answer, unit)
+
+
+def _choose(loss: np.ndarray) -> np.ndarray:
+    """Candidate of every series, int64 [series]: its own loss, drawn to what suits all."""
+    own = loss / np.maximum(np.nanmin(loss, axis=1, keepdims=True, initial=np.inf), 1e-12)
+    told = np.isfinite(own).all(axis=1)
+    pooled = own[told].clip(max=10).mean(axis=0) if told.any() else np.arange(loss.shape[1], dtype=np.float64)
+    score = np.where(told[:, None], own + _POOL * pooled, pooled)
+    choice: np.ndarray = score.argmin(axis=1)
+    return choice
+
+
+def _usual(panel: Panel) -> float:
+    """What sales are counted in."""
+    sold = panel.sales[panel.sales > 0]
+    return 1.0 if panel.counts or not len(sold) else float(np.median(sold)) / 2
+
+
+def _counted(panel: Panel, unit: float) -> Panel:
+    """The panel with sales in such units."""
+    return panel if unit == 1.0 else replace(panel, sales=panel.sales / np.float32(unit))

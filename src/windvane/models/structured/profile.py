@@ -1,0 +1,219 @@
+"""Effects of days, learned on sums of series.
+
+Groups are nested: a region, a kind of product within it, that kind at one location. The sum of a group is the product
+of a slowly moving level and the effect of its day, exp(x b); b is found by iteratively reweighted least squares for a
+quasi-Poisson whose relative variance has a part that does not shrink with volume, and is drawn towards that of the
+group above as a normal prior has it (ridge; Hoerl and Kennard 1970, Technometrics 12; partial pooling as in Gelman and
+Hill 2006, Data Analysis Using Regression and Multilevel/Hierarchical Models).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numba import njit
+
+from windvane.grouping import sum_by
+from windvane.models.structured import design
+from windvane.panel import Panel
+
+MEMORY = {"1h": 336.0, "1d": 21.0, "1w": 26.0, "1mo": 12.0}
+"""Periods over which a group's level forgets, to both sides."""
+
+_GROUPS = 400
+_ROUNDS = 5
+_OWN = 0.35  # how far a group's effects lie from those of the group above, as a share of how far effects lie from none
+_LEAST, _MOST = -6.0, 3.0  # of the logarithm of an effect
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Nested groups of series.
+
+    Attributes:
+        finest: group of every series, int32 [series].
+        above: by level, from the finest up: group of the next level that each group lies in, int64 [groups].
+    """
+
+    finest: np.ndarray
+    above: tuple[np.ndarray, ...]
+
+
+def groups(panel: Panel, regions: dict[str, np.ndarray]) -> Groups:
+    """Choose groups: regions of shared covariates, the finest static column that leaves large groups, locations.
+
+    Args:
+        panel: the series.
+        regions: pattern of every shared covariate, int64 [series] each.
+    """
+    series = panel.shape[0]
+    most = max(1, min(_GROUPS, series // 20))
+    code = np.zeros(series, np.int64)
+    for number in regions.values():
+        code = _joint(code, number)
+    levels = [code]
+    held = {name: panel.static[name] for name in panel.static.columns} | {n: panel.keys[n] for n in panel.keys.columns}
+    kinds = [(column.n_unique(), name) for name, column in held.items() if name in panel.static.columns]
+    for wanted in (kinds, [(held[n].n_unique(), n) for n in panel.keys.columns]):
+        best: np.ndarray | None = None
+        for _, name in sorted(wanted):
+            text = held[name].cast(pl.String).fill_null("")
+            joint = _joint(levels[-1], text.rank("dense").to_numpy().astype(np.int64))
+            if levels[-1].max() < joint.max() < most and (best is None or joint.max() > best.max()):
+                best = joint
+        if best is not None:
+            levels.append(best)
+    above = [_parent(fine, coarse) for fine, coarse in zip(levels[:0:-1], levels[-2::-1], strict=True)]
+    return Groups(levels[-1].astype(np.int32), tuple(above))
+
+
+def _joint(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    number: np.ndarray = np.unique(left * (int(right.max(initial=0)) + 1) + right, return_inverse=True)[1]
+    return number.astype(np.int64)
+
+
+def _parent(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    out = np.zeros(int(fine.max()) + 1, np.int64)
+    out[fine] = coarse
+    return out
+
+
+def learn(panel: Panel, made: tuple[design.Column, ...], found: Groups) -> np.ndarray:
+    """Coefficients of every finest group, float64 [groups, columns].
+
+    Args:
+        panel: the series.
+        made: columns of the design.
+        found: the groups.
+    """
+    time = panel.shape[1]
+    sums = sum_by(found.finest, np.nan_to_num(panel.sales).clip(0))
+    # A group's level moves with what is unknown; days on which much of it is unknown say nothing.
+    known = sum_by(found.finest, (~np.isnan(panel.sales)).astype(np.float32))
+    alive = sum_by(found.finest, (panel.state != 0).astype(np.float32))
+    members = [np.arange(len(sums))]
+    for up in found.above:
+        members.append(up[members[-1]])
+    row = np.zeros(len(sums), np.int64)
+    row[found.finest[::-1]] = np.arange(len(found.finest))[::-1]
+    spread = np.array([column.spread for column in made])
+    memory = MEMORY[panel.freq.unit]
+    coefficients: np.ndarray | None = None
+    for level in range(len(members) - 1, -1, -1):
+        group = members[level]
+        total, told, there = (sum_by(group, part) for part in (sums, known, alive))
+        sure = told >= 0.5 * np.maximum(there, 1)
+        found_here = np.zeros((len(total), len(made)))
+        for g in range(len(total)):
+            first = int(np.flatnonzero(group == g)[0])
+            x, _ = design.matrix(made, panel, int(row[first]), time)
+            above = np.zeros(len(made)) if coefficients is None else coefficients[int(members[level + 1][first])]
+            prior = spread * (1.0 if coefficients is None else _OWN)
+            found_here[g] = _fit(total[g], sure[g], x, above, prior, memory)
+        coefficients = found_here
+    assert coefficients is not None
+    return coefficients
+
+
+def _fit(
+    total: np.ndarray, sure: np.ndarray, x: np.ndarray, above: np.ndarray, prior: np.ndarray, memory: float
+) -> np.ndarray:
+    """Coefficients of one group [columns]."""
+    b = above.copy()
+    if total[sure].sum() <= 0:
+        return b
+    for _ in range(_ROUNDS):
+        effect = np.exp(np.clip(x @ b, _LEAST, _MOST))
+        mean = np.maximum(_level(total, effect * sure, memory) * effect, 1e-9)
+        off = (total - mean) / mean
+        # Relative variance = noise / mean + wobble, both by moments.
+        inverse = 1 / mean[sure]
+        square = np.minimum(off[sure] ** 2, 1.0)
+        noise = max(float((square * mean[sure]).mean()) / 2, 1.0)
+        wobble = max(float(np.median(square) / 0.455 - noise * np.median(inverse)), 1e-4)
+        weight = sure / (noise / mean + wobble)
+        # The least a day can lose is all of it: a step on the log scale from the ratio itself.
+        step = np.log(np.maximum(total, 0.02 * mean) / mean)
+        target = np.where(np.abs(off) < 0.5, off, step)
+        b = b + ridge(x, weight, target, 1 / prior**2, b - above)
+    return b
+
+
+@njit(cache=True, nogil=True)
+def ridge(x, weight, target, penalty, off):  # type: ignore[no-untyped-def]
+    """Step of a penalised weighted least squares, float64 [columns]; BLAS threads would wait longer than they work.
+
+    Solves (x' W x + P) step = x' W target - P off by Cholesky's method; ``x`` [periods, columns] may be mostly zeros.
+    """
+    periods, width = x.shape
+    inside, out = np.zeros((width, width)), -penalty * off
+    used = np.empty(width, np.int64)
+    for t in range(periods):
+        count = 0
+        for j in range(width):
+            if x[t, j] != 0.0:
+                used[count] = j
+                count += 1
+        for p in range(count):
+            j = used[p]
+            part = weight[t] * x[t, j]
+            out[j] += part * target[t]
+            for q in range(p + 1):
+                inside[j, used[q]] += part * x[t, used[q]]
+    for j in range(width):
+        inside[j, j] += penalty[j]
+        for k in range(j + 1):
+            total = inside[j, k]
+            for i in range(k):
+                total -= inside[j, i] * inside[k, i]
+            inside[j, k] = np.sqrt(total) if j == k else total / inside[k, k]
+    for j in range(width):
+        for i in range(j):
+            out[j] -= inside[j, i] * out[i]
+        out[j] /= inside[j, j]
+    for j in range(width - 1, -1, -1):
+        for i in range(j + 1, width):
+            out[j] -= inside[i, j] * out[i]
+        out[j] /= inside[j, j]
+    return out
+
+
+def _level(total: np.ndarray, exposure: np.ndarray, memory: float) -> np.ndarray:
+    """Sales per unit of exposure, an exponentially weighted mean to both sides [periods]."""
+    from scipy.signal import lfilter
+
+    keep = 1 - 1 / memory
+    both = np.stack([np.where(exposure > 0, total, 0.0), exposure])
+    forth = lfilter([1.0], [1.0, -keep], both, axis=1)
+    back = lfilter([1.0], [1.0, -keep], both[:, ::-1], axis=1)[:, ::-1]
+    sold, due = forth + back - both
+    out: np.ndarray = sold / np.maximum(due, 1e-9)
+    return out
+
+
+def effects(x: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Effects of days, float64 [periods]: 1 for a day without any."""
+    out: np.ndarray = np.exp(np.clip(x @ coefficients, _LEAST, _MOST))
+    return out
+
+
+def ahead(x: np.ndarray, since: np.ndarray, coefficients: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
+    """Effects of the days after each origin, as far as known there, float64 [origins, horizon].
+
+    Args:
+        x: the design [periods, columns], at least up to the last origin's horizon.
+        since: column at whose end each value became known [periods, columns].
+        coefficients: of the columns.
+        origins: columns of the panel [origins].
+        horizon: days after each.
+    """
+    days = origins[:, None] + np.arange(1, horizon + 1)[None, :]
+    parts = x @ coefficients
+    out = parts[days]
+    for k in np.flatnonzero((since >= 0).any(axis=0)):
+        later = since[days, k] > origins[:, None]
+        out = out - np.where(later, x[days, k] * coefficients[k], 0.0)
+    clipped: np.ndarray = np.exp(np.clip(out, _LEAST, _MOST))
+    return clipped

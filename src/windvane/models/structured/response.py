@@ -1,0 +1,233 @@
+"""How demand answers to what differs from series to series: prices, promotions, placements.
+
+One response per covariate, pooled over all series: a factor per text (a kind of promotion), an elasticity per number
+above zero (a price), a slope per other number (a depth). They are found together with the series' levels, by Newton
+steps on a quasi-Poisson likelihood with a normal prior around no response.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from windvane.engine import map_parts
+from windvane.models.smoothing import spans
+from windvane.panel import Panel
+
+TEXT, NUMBER, LOG = 0, 1, 2
+"""Kinds of covariates: a factor per text, a slope, an elasticity."""
+
+_ROUNDS = 5
+_SPREAD = {TEXT: 0.7, NUMBER: 0.7, LOG: 1.5}  # of responses expected, as standard deviations of logs
+_WOBBLE = 0.5  # relative variance of a series' day that does not shrink with its volume
+_FARTHEST = 1.0  # step of a logarithm per round
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What each covariate does, on the log scale.
+
+    Attributes:
+        names: covariates.
+        kinds: TEXT, NUMBER or LOG, int64 [covariates].
+        table: float64 [covariates, codes]: by text code; first element for numbers, per ``unit``.
+        unit: standard deviation of numbers, float64 [covariates].
+    """
+
+    names: tuple[str, ...]
+    kinds: np.ndarray
+    table: np.ndarray
+    unit: np.ndarray
+
+
+class Covariates(NamedTuple):
+    """Covariates of a panel as the kernels take them.
+
+    ``values`` float32 [covariates, series, width], logarithms where the kind says so; ``since`` int32 of that shape, or
+    [covariates, series, 0] if all has always been known; ``first`` float64 [covariates, series]: first known logarithm.
+    """
+
+    values: np.ndarray
+    since: np.ndarray
+    first: np.ndarray
+
+    def part(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Those of some series."""
+        return self.values[:, rows], self.since[:, rows], self.first[:, rows]
+
+
+def covariates(panel: Panel, response: Response) -> Covariates:
+    """A panel's covariates, in the response's order; those it lacks are unknown."""
+    width = max((panel.known[n].values.shape[1] for n in response.names if n in panel.known), default=panel.shape[1])
+    shape = (len(response.names), panel.shape[0], width)
+    values = np.full(shape, np.nan, np.float32)
+    told = any(panel.known[n].since is not None for n in response.names if n in panel.known)
+    since = np.full(shape if told else (shape[0], shape[1], 0), -1, np.int32)
+    first = np.zeros(shape[:2])
+    for k, name in enumerate(response.names):
+        known = panel.known.get(name)
+        if known is None:
+            continue
+        have = known.values.shape[1]
+        part = known.values.astype(np.float32)
+        if response.kinds[k] == LOG:
+            part = np.where(part > 0, np.log(np.maximum(part, 1e-9)), np.nan)
+            seen = ~np.isnan(part)
+            at = seen.argmax(axis=1)
+            first[k] = np.where(seen.any(axis=1), part[np.arange(len(part)), at], 0.0)
+        elif response.kinds[k] == NUMBER:
+            part = part / response.unit[k]
+        values[k, :, :have] = part
+        if known.since is not None:
+            since[k, :, :have] = known.since
+    return Covariates(values, since, first)
+
+
+@njit(cache=True, nogil=True)
+def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
+    """Logarithm of the response of a cell as known at ``origin``; what is not known then is as it usually is.
+
+    ``given``: values, since and first of :class:`Covariates`. A price that is not known stays as it was.
+    """
+    values, since, first = given
+    total = 0.0
+    for k in range(values.shape[0]):
+        v = values[k, s, t] if t < values.shape[2] else np.nan
+        if since.shape[2] > 0 and t < values.shape[2] and since[k, s, t] > origin:
+            v = np.nan
+        if kinds[k] == 2:
+            back = min(origin, values.shape[2] - 1)
+            while np.isnan(v) and back >= 0 and back < t:
+                v = values[k, s, back]
+                back -= 1
+            if not np.isnan(v):
+                total += table[k, 0] * (v - first[k, s])
+        elif np.isnan(v):
+            continue
+        elif kinds[k] == 1:
+            total += table[k, 0] * v
+        elif v < table.shape[1]:
+            total += table[k, int(v)]
+    return min(max(total, -4.0), 4.0)
+
+
+@njit(cache=True, nogil=True)
+def factors(given, kinds, table, time, out):  # type: ignore[no-untyped-def]
+    """Responses of the past, ``out`` float32 [series, time], each as known in its own period."""
+    for s in range(out.shape[0]):
+        for t in range(time):
+            out[s, t] = np.exp(told(given, kinds, table, s, t, t))
+
+
+@njit(cache=True, nogil=True)
+def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, gradient):  # type: ignore[no-untyped-def]
+    """Add up gradient [parameters] and curvature [parameters, parameters] of the likelihood.
+
+    ``exposure`` float64 [series, time]: effects of days; ``at`` int64 [covariates, codes]: number of a parameter, -1 =
+    none; ``factor`` float32 [series, time]: responses so far.
+    """
+    values, _, first = given
+    series, time = sales.shape
+    mean, due, which, size = np.zeros(time), np.zeros(time), np.zeros(8, np.int64), np.zeros(8)
+    for s in range(series):
+        num, den = 0.0, 0.0
+        for t in range(start[s], time):
+            num, den = num * keep, den * keep
+            e = exposure[s, t] * factor[s, t]
+            if not np.isnan(sales[s, t]) and e > 0.02:
+                num, den = num + max(sales[s, t], 0.0), den + e
+            mean[t], due[t] = num, den
+        num, den = 0.0, 0.0
+        for t in range(time - 1, start[s] - 1, -1):
+            e = exposure[s, t] * factor[s, t]
+            mean[t] = (mean[t] + num) / max(due[t] + den, 1e-9) * e
+            if not np.isnan(sales[s, t]) and e > 0.02:
+                num, den = num + max(sales[s, t], 0.0), den + e
+            num, den = num * keep, den * keep
+        for t in range(start[s], time):
+            if np.isnan(sales[s, t]) or mean[t] <= 1e-6:
+                continue
+            count = 0
+            for k in range(values.shape[0]):
+                v = values[k, s, t]
+                if np.isnan(v) or count == 8:
+                    continue
+                p, x = at[k, 0], v
+                if kinds[k] == 2:
+                    x = v - first[k, s]
+                elif kinds[k] == 0:
+                    p, x = (at[k, int(v)] if v < at.shape[1] else -1), 1.0
+                if p >= 0 and x != 0.0:
+                    which[count], size[count] = p, x
+                    count += 1
+            if count == 0:
+                continue
+            weight = 1.0 / (1.0 + 0.5 * mean[t])
+            off = min(max(sales[s, t], 0.0) - mean[t], 8.0 * mean[t] + 4.0)
+            for i in range(count):
+                gradient[which[i]] += weight * off * size[i]
+                for j in range(count):
+                    inside[which[i], which[j]] += weight * mean[t] * size[i] * size[j]
+
+
+def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.ndarray, memory: float) -> Response:
+    """Find the responses.
+
+    Args:
+        panel: the series.
+        names: covariates known in advance that differ from series to series.
+        exposure: effects of days, float64 [groups, time].
+        group: group of each series, int32 [series].
+        memory: periods over which a level forgets, to both sides.
+    """
+    time = panel.shape[1]
+    kinds, units, codes = [], [], []
+    for name in names:
+        past = panel.known[name].values[:, :time]
+        seen = past[~np.isnan(past)]
+        text = name in panel.levels
+        log = not text and seen.size > 0 and float(seen.min()) > 0
+        kinds.append(TEXT if text else LOG if log else NUMBER)
+        units.append(1.0 if text or log else max(float(seen.std(dtype=np.float64)) if seen.size else 1.0, 1e-6))
+        codes.append(len(panel.levels[name]) if text else 1)
+    width = max(codes, default=1)
+    at = np.full((len(names), width), -1, np.int64)
+    spread: list[float] = []
+    for k, name in enumerate(names):
+        for code in range(codes[k]):
+            if kinds[k] != TEXT or panel.levels[name][code]:
+                at[k, code] = len(spread)
+                spread.append(_SPREAD[kinds[k]])
+    found = Response(names, np.array(kinds, np.int64), np.zeros((len(names), width)), np.array(units))
+    if not spread:
+        return found
+    given, prior = covariates(panel, found), np.array(spread)
+    theta = np.zeros(len(prior))
+    factor = np.ones(panel.shape, np.float32)
+    for _ in range(_ROUNDS):
+        inside, gradient = np.diag(1 / prior**2), -theta / prior**2
+
+        def part(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+            square, slope = np.zeros((len(prior), len(prior))), np.zeros(len(prior))
+            where = (panel.sales[rows], panel.launch[rows], exposure[group[rows]], given.part(rows), found.kinds, at)
+            _normal(*where, factor[rows], 1 - 1 / memory, square, slope)
+            return square, slope
+
+        for square, slope in map_parts(part, spans(panel.shape[0])):
+            inside, gradient = inside + square, gradient + slope
+        theta = theta + np.clip(np.linalg.solve(inside, gradient), -_FARTHEST, _FARTHEST)
+        found.table[at >= 0] = theta[at[at >= 0]]
+        past_factors(panel, found, given, factor)
+    return found
+
+
+def past_factors(panel: Panel, response: Response, given: Covariates, out: np.ndarray) -> None:
+    """Write the responses of the past into ``out`` float32 [series, time]."""
+
+    def part(rows: slice) -> None:
+        factors(given.part(rows), response.kinds, response.table, panel.shape[1], out[rows])
+
+    map_parts(part, spans(panel.shape[0]))
