@@ -13,6 +13,9 @@ import numpy as np
 
 from windvane.panel import Panel
 
+CLOSED = ("closed", "event_closed")
+"""Shared covariates that say on which days nothing can be sold; no history is needed to believe them."""
+
 REGIONS = 64
 """Most patterns over the series that a shared covariate may take."""
 
@@ -83,6 +86,9 @@ def columns(panel: Panel, names: tuple[str, ...]) -> tuple[Column, ...]:
         made += [Column(f"year wave {k}", "year", k, 0, 0.0, _STEADY) for k in range(2 * _YEAR_WAVES)]
     lags = (0, -1, 1) if unit == "1d" else (0,)
     for name in names:
+        if name in CLOSED:
+            made.append(Column(name, name, -1, 0, 0.0, _EVENT))
+            continue
         made += _of(panel.known[name].values[:, :time], name, panel.levels.get(name), lags)
     return tuple(made)
 

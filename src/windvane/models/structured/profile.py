@@ -25,7 +25,8 @@ MEMORY = {"1h": 336.0, "1d": 21.0, "1w": 26.0, "1mo": 12.0}
 _GROUPS = 400
 _ROUNDS = 5
 _OWN = 0.35  # how far a group's effects lie from those of the group above, as a share of how far effects lie from none
-_LEAST, _MOST = -6.0, 3.0  # of the logarithm of an effect
+_LEAST, _MOST = -12.0, 3.0  # of the logarithm of an effect
+_SHUT = -50.0  # logarithm of the effect of a closed day
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ def learn(panel: Panel, made: tuple[design.Column, ...], found: Groups) -> np.nd
     row[found.finest[::-1]] = np.arange(len(found.finest))[::-1]
     spread = np.array([column.spread for column in made])
     memory = MEMORY[panel.freq.unit]
+    shut = np.array([column.source in design.CLOSED for column in made])
     coefficients: np.ndarray | None = None
     for level in range(len(members) - 1, -1, -1):
         group = members[level]
@@ -111,9 +113,10 @@ def learn(panel: Panel, made: tuple[design.Column, ...], found: Groups) -> np.nd
             x, _ = design.matrix(made, panel, int(row[first]), time)
             above = np.zeros(len(made)) if coefficients is None else coefficients[int(members[level + 1][first])]
             prior = spread * (1.0 if coefficients is None else _OWN)
-            found_here[g] = _fit(total[g], sure[g], x, above, prior, memory)
+            found_here[g] = _fit(total[g], sure[g] & ~x[:, shut].any(axis=1), x, above, prior, memory)
         coefficients = found_here
     assert coefficients is not None
+    coefficients[:, shut] = _SHUT
     return coefficients
 
 
