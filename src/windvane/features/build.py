@@ -6,16 +6,22 @@ facts and covariates declared as known in advance, and those only as far as they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from windvane.engine import map_parts
+from windvane.features.align import YEARS
 from windvane.features.kernels import SHAPE_FEATURES, covariate_history, past_features
+from windvane.features.matrix import FeatureMatrix
+from windvane.features.rows import Rows
+from windvane.features.spec import Feature
 from windvane.grouping import sum_by
 from windvane.panel import Panel
+
+__all__ = ["WINDOWS", "YEARS", "Builder", "Feature", "Rows", "knows_the_year"]
 
 WINDOWS: dict[str, tuple[int, ...]] = {
     "1h": (24, 72, 168, 336, 672),
@@ -23,59 +29,10 @@ WINDOWS: dict[str, tuple[int, ...]] = {
     "1w": (2, 4, 8, 16, 52),
     "1mo": (2, 3, 6, 12, 24),
 }
-YEARS = {"1h": 8736, "1d": 364, "1w": 52, "1mo": 12}
 _ROWS = 131_072
 _HOLIDAY_REACH = 14
 _ALWAYS = np.empty((0, 0), np.int32)
 _STATIC_GROUPS = 3
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column of the matrix.
-
-    Attributes:
-        name: its name.
-        known: "origin" (from data up to the origin), "calendar" (from the target's date), "plan" (a covariate
-            known in advance, as far as announced by the origin) or "static".
-        categorical: whether its values are codes.
-    """
-
-    name: str
-    known: Literal["origin", "calendar", "plan", "static"]
-    categorical: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Which rows to build, sorted by series and origin.
-
-    Attributes:
-        series: int32 [rows], row of the panel.
-        origin: int32 [rows], column of the panel.
-        step: int32 [rows], periods ahead.
-    """
-
-    series: np.ndarray
-    origin: np.ndarray
-    step: np.ndarray
-
-    @classmethod
-    def after(cls, series: int, origin: int, horizon: int) -> Rows:
-        """All steps of all series after one origin."""
-        count = series * horizon
-        return cls(
-            np.repeat(np.arange(series, dtype=np.int32), horizon),
-            np.full(count, origin, np.int32),
-            np.tile(np.arange(1, horizon + 1, dtype=np.int32), series),
-        )
-
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def part(self, at: slice) -> Rows:
-        """Some of the rows."""
-        return Rows(self.series[at], self.origin[at], self.step[at])
 
 
 class Builder:
@@ -84,16 +41,20 @@ class Builder:
     Args:
         panel: the series.
         categories: texts of each static column in code order, as learned at fit; ``None`` learns them here.
+        extra: declared features that are added as last columns.
     """
 
-    def __init__(self, panel: Panel, categories: dict[str, list[str]] | None = None) -> None:
+    def __init__(
+        self, panel: Panel, categories: dict[str, list[str]] | None = None, extra: Sequence[Feature] = ()
+    ) -> None:
         self.panel = panel
         self.categories = categories if categories is not None else _categories(panel)
         self._codes = _codes(panel, self.categories)
         self._groups = _groups(panel, self._codes)
         self._calendar = _calendar(panel)
         self._next, self._last = _holiday_distance(panel)
-        self.features = self._features()
+        self._extra = FeatureMatrix(panel, extra) if extra else None
+        self.features = [*self._features(), *extra]
 
     def _features(self) -> list[Feature]:
         unit = self.panel.freq.unit
@@ -143,6 +104,8 @@ class Builder:
         level = np.empty(len(rows), np.float32)
         parts = [slice(i, min(i + _ROWS, len(rows))) for i in range(0, len(rows), _ROWS)]
         map_parts(lambda at: self._part(rows.part(at), baseline[at], out[at], level[at]), parts)
+        if self._extra is not None:
+            out[:, -len(self._extra.features) :] = self._extra.build(rows)
         return out, level
 
     def _part(self, rows: Rows, baseline: np.ndarray, out: np.ndarray, level: np.ndarray) -> None:
