@@ -16,7 +16,9 @@ import pytest
 from windvane.pipeline import run
 from windvane.store import Workspace
 
-COMMAND = [sys.executable, "-c", "from windvane.cli import main; main()"]
+# Groups of five files share a commit, so that a kill can fall between commits of one ingest.
+CODE = "from windvane.ingest import intake; intake.FILES = 5; from windvane.cli import main; main()"
+COMMAND = [sys.executable, "-c", CODE]
 FILES = 40
 ROWS = 120
 MODELS = ["moving_average", "tsb"]
