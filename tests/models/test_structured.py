@@ -157,7 +157,12 @@ def test_the_level_is_the_weighted_sales_per_weighted_effect():
 def test_the_ridge_step_is_that_of_linear_algebra():
     rng = np.random.default_rng(5)
     x = rng.normal(size=(60, 7)) * (rng.uniform(size=(60, 7)) < 0.4)
-    weight, target, penalty, off = rng.uniform(0.5, 2, 60), rng.normal(size=60), rng.uniform(1, 3, 7), rng.normal(size=7)
+    weight, target, penalty, off = (
+        rng.uniform(0.5, 2, 60),
+        rng.normal(size=60),
+        rng.uniform(1, 3, 7),
+        rng.normal(size=7),
+    )
     inside = x.T @ (weight[:, None] * x) + np.diag(penalty)
     exact = np.linalg.solve(inside, x.T @ (weight * target) - penalty * off)
     assert profile.ridge(x, weight, target, penalty, off) == pytest.approx(exact)
