@@ -38,7 +38,7 @@ docs: $(VENV)/.docs  ## Write the generated reference pages and build the site i
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.demo  ## Measure accuracy and cost on the demo's data, and on those in WINDVANE_DATA where it is set
-	$(BIN)/python benchmarks/accuracy.py --data demo $(if $(WINDVANE_DATA),fresh_market_zh online_retail m5)
+	$(BIN)/python benchmarks/shops.py --data demo $(if $(WINDVANE_DATA),fresh_market_zh online_retail m5)
 
 clean:  ## Remove what the other verbs wrote, but for .venv/
 	rm -rf demo site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

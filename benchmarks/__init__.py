@@ -1,0 +1,1 @@
+"""Measurements of Windvane beside its peers."""

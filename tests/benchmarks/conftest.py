@@ -1,0 +1,6 @@
+"""The benchmarks are scripts: their folder goes where Python finds them."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
