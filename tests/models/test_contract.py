@@ -274,3 +274,11 @@ def test_its_name_is_the_registered_one(name):
     assert registry.model(name).name == registry.point_model(name).name == name
     with pytest.raises(ConfigError, match=f"no model is called '{name}x'"):
         registry.model(f"{name}x")
+
+
+@pytest.mark.tiny
+def test_what_was_learned_on_a_long_past_serves_a_shorter_one(name):
+    # More than a year and a half of weeks at fit, less of them at the forecast: the time of year must not get lost.
+    panel = shop(series=8, time=100, unit="1w")
+    short = panel.as_of(panel.dates[60])
+    check(fitted(name, panel).predict(short), short)

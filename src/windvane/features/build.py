@@ -42,16 +42,21 @@ class Builder:
         panel: the series.
         categories: texts of each static column in code order, as learned at fit; ``None`` learns them here.
         extra: declared features that are added as last columns.
+        year: whether the time of year counts, as decided at fit; ``None`` decides it here.
     """
 
     def __init__(
-        self, panel: Panel, categories: dict[str, list[str]] | None = None, extra: Sequence[Feature] = ()
+        self,
+        panel: Panel,
+        categories: dict[str, list[str]] | None = None,
+        extra: Sequence[Feature] = (),
+        year: bool | None = None,
     ) -> None:
         self.panel = panel
         self.categories = categories if categories is not None else _categories(panel)
         self._codes = _codes(panel, self.categories)
         self._groups = _groups(panel, self._codes)
-        self._calendar = _calendar(panel)
+        self._calendar = _calendar(panel, knows_the_year(panel) if year is None else year)
         self._next, self._last = _holiday_distance(panel)
         self._extra = FeatureMatrix(panel, extra) if extra else None
         self.features = [*self._features(), *extra]
@@ -196,7 +201,7 @@ def knows_the_year(panel: Panel) -> bool:
     return panel.shape[1] >= _YEARS_TO_LEARN * YEARS[panel.freq.unit]
 
 
-def _calendar(panel: Panel) -> dict[str, np.ndarray]:
+def _calendar(panel: Panel, year: bool) -> dict[str, np.ndarray]:
     """Facts of every date from the first column to a year past the last, by name, float32 [time + year]."""
     first = panel.first
     dates = panel.freq.dates(np.arange(first, first + panel.shape[1] + max(400, YEARS[panel.freq.unit])))
@@ -207,9 +212,7 @@ def _calendar(panel: Panel) -> dict[str, np.ndarray]:
         week_of_year=pl.col("d").dt.ordinal_day() / 7.0,
         days_to_month_end=(pl.col("d").dt.month_end().cast(pl.Date) - pl.col("d").cast(pl.Date)).dt.total_days(),
     )
-    return {
-        name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR + (_YEARLY if knows_the_year(panel) else ())
-    }
+    return {name: when[name].cast(pl.Float32).to_numpy() for name in _CALENDAR + (_YEARLY if year else ())}
 
 
 def _holiday_distance(panel: Panel) -> tuple[np.ndarray | None, np.ndarray | None]:

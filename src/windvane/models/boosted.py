@@ -57,12 +57,14 @@ class FittedBoosted:
         trees: LightGBM text; empty where there were too few rows to learn from.
         categories: texts of static columns in code order.
         unit: mean sales, which demand is divided by.
+        year: whether the trees were given the time of year.
     """
 
     base: FittedSmoothing
     trees: str
     categories: dict[str, list[str]]
     unit: float
+    year: bool
 
     def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
         """See :class:`windvane.models.base.FittedPoint`."""
@@ -79,7 +81,7 @@ class FittedBoosted:
         if not self.trees:
             return baseline.reshape(series, horizon)
         booster = self._booster()
-        matrix, level = Builder(panel, self.categories).matrix(rows, baseline)
+        matrix, level = Builder(panel, self.categories, year=self.year).matrix(rows, baseline)
         offset = offsets(baseline, level, self.unit)
         out = np.empty(len(rows), np.float32)
         size = 400_000
@@ -106,7 +108,7 @@ class FittedBoosted:
             np.arange(1, horizon + 1, dtype=np.int32),
         )
         baseline = self.base.rows(panel, rows.series, rows.origin, rows.step)
-        builder = Builder(panel, self.categories)
+        builder = Builder(panel, self.categories, year=self.year)
         names = [f.name for f in builder.features]
         if not self.trees:
             return baseline, np.zeros((horizon, len(names) + 1)), names
@@ -119,7 +121,7 @@ class FittedBoosted:
         """All of it."""
         return Artifact(
             arrays={"identity": self.base.table.identity, "values": self.base.table.values},
-            values={"season": self.base.season, "categories": self.categories, "unit": self.unit},
+            values={"season": self.base.season, "categories": self.categories, "unit": self.unit, "year": self.year},
             texts={"trees": self.trees},
         )
 
@@ -158,7 +160,7 @@ class Boosted:
         builder = Builder(panel)
         target = positive[rows.series, rows.origin + rows.step] / unit
         if len(rows) < _LEAST_ROWS or not target.any():
-            return FittedBoosted(base, "", builder.categories, unit)
+            return FittedBoosted(base, "", builder.categories, unit, knows_the_year(panel))
         baseline = base.rows(panel, rows.series, rows.origin, rows.step)
         matrix, level = builder.matrix(rows, baseline)
         builder.withhold(matrix, _WITHHELD, rng)
@@ -167,7 +169,7 @@ class Boosted:
         weight = 0.5 ** (age / half)
         data = _Rows(matrix, target, offsets(baseline, level, unit), weight.astype(np.float32))
         trees = self._train(data, builder, int(rng.integers(2**31)))
-        return FittedBoosted(base, trees, builder.categories, unit)
+        return FittedBoosted(base, trees, builder.categories, unit, knows_the_year(panel))
 
     def _train(self, rows: _Rows, builder: Builder, seed: int) -> str:
         lightgbm = _lightgbm()
@@ -215,6 +217,7 @@ class Boosted:
             trees=artifact.texts["trees"],
             categories={name: list(texts) for name, texts in artifact.values["categories"].items()},
             unit=float(artifact.values["unit"]),
+            year=bool(artifact.values["year"]),
         )
 
 
