@@ -317,3 +317,15 @@ def test_identity_is_made_of_the_keys_alone():
     made = panel(long(series=("a", "b", "c")))
     assert len(set(made.identity.tolist())) == 3
     np.testing.assert_array_equal(made.take(np.array([2, 0])).identity, made.identity[[2, 0]])
+
+
+@pytest.mark.parametrize("kind", ["read-only", "columns first", "float64"])
+def test_sales_of_any_layout_can_be_forecast(kind):
+    sales = np.random.default_rng(1).poisson(4, (3, 60)).astype(np.float32)
+    given = {"columns first": np.asfortranarray(sales), "float64": sales.astype(np.float64)}.get(kind, sales.copy())
+    given.flags.writeable = kind != "read-only"
+    dates = pl.Series([START + DAY * d for d in range(60)])
+    keys = pl.DataFrame({"sku": ["a", "b", "c"]})
+    made = Panel(keys, given, dates, wv.Panel.from_frame(long(), ["sku"], "date", "sales", "1d").freq)
+    assert np.array_equal(made.sales, sales)
+    assert np.isfinite(wv.forecast(made, 7).mean).all()

@@ -131,6 +131,9 @@ class Panel:
     stockouts: Stockouts | None = None
 
     def __post_init__(self) -> None:
+        if not (self.sales.flags.writeable and self.sales.flags.c_contiguous and self.sales.dtype == np.float32):
+            # Compiled kernels take nothing else; an array that belongs to somebody else is copied.
+            object.__setattr__(self, "sales", np.array(self.sales, np.float32, order="C"))
         if self.state.shape != self.sales.shape:
             object.__setattr__(self, "state", life_states(self.sales))
 
