@@ -10,10 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from windvane.models.structured.response import told
-
-_EFFECT = 0.02
-"""Least effect of a day that says anything of the level."""
+from windvane.models.structured.response import EFFECT, told
 
 _OWN_KEEP = 0.96
 """What own factors keep per turn of the cycle."""
@@ -22,7 +19,7 @@ _OWN_KEEP = 0.96
 @njit(cache=True, nogil=True)
 def _step(state, own, y, e, cycle, keep):  # type: ignore[no-untyped-def]
     """Take in one period; ``state`` [2]: weighted sales and effects; ``own`` [2, cycle positions]."""
-    if np.isnan(y) or e < _EFFECT:
+    if np.isnan(y) or e < EFFECT:
         return
     y = max(y, 0.0)
     if own.shape[1] > 1 and state[1] > 3.0:

@@ -20,6 +20,9 @@ from windvane.panel import Panel
 TEXT, NUMBER, LOG = 0, 1, 2
 """Kinds of covariates: a factor per text, a slope, an elasticity."""
 
+EFFECT = 0.02
+"""Least effect of a day that says anything of a level."""
+
 _ROUNDS = 5
 _SPREAD = {TEXT: 0.7, NUMBER: 0.7, LOG: 1.5}  # of responses expected, as standard deviations of logs
 _WOBBLE = 0.5  # relative variance of a series' day that does not shrink with its volume
@@ -98,7 +101,7 @@ def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
         v = values[k, s, t] if t < values.shape[2] else np.nan
         if since.shape[2] > 0 and t < values.shape[2] and since[k, s, t] > origin:
             v = np.nan
-        if kinds[k] == 2:
+        if kinds[k] == LOG:
             back = min(origin, values.shape[2] - 1)
             while np.isnan(v) and back >= 0 and back < t:
                 v = values[k, s, back]
@@ -107,7 +110,7 @@ def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
                 total += table[k, 0] * (v - first[k, s])
         elif np.isnan(v):
             continue
-        elif kinds[k] == 1:
+        elif kinds[k] == NUMBER:
             total += table[k, 0] * v
         elif v < table.shape[1]:
             total += table[k, int(v)]
@@ -131,20 +134,21 @@ def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, grad
     """
     values, _, first = given
     series, time = sales.shape
-    mean, due, which, size = np.zeros(time), np.zeros(time), np.zeros(8, np.int64), np.zeros(8)
+    mean, due = np.zeros(time), np.zeros(time)
+    which, size = np.zeros(values.shape[0], np.int64), np.zeros(values.shape[0])
     for s in range(series):
         num, den = 0.0, 0.0
         for t in range(start[s], time):
             num, den = num * keep, den * keep
             e = exposure[s, t] * factor[s, t]
-            if not np.isnan(sales[s, t]) and e > 0.02:
+            if not np.isnan(sales[s, t]) and e >= EFFECT:
                 num, den = num + max(sales[s, t], 0.0), den + e
             mean[t], due[t] = num, den
         num, den = 0.0, 0.0
         for t in range(time - 1, start[s] - 1, -1):
             e = exposure[s, t] * factor[s, t]
             mean[t] = (mean[t] + num) / max(due[t] + den, 1e-9) * e
-            if not np.isnan(sales[s, t]) and e > 0.02:
+            if not np.isnan(sales[s, t]) and e >= EFFECT:
                 num, den = num + max(sales[s, t], 0.0), den + e
             num, den = num * keep, den * keep
         for t in range(start[s], time):
@@ -153,19 +157,19 @@ def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, grad
             count = 0
             for k in range(values.shape[0]):
                 v = values[k, s, t]
-                if np.isnan(v) or count == 8:
+                if np.isnan(v):
                     continue
                 p, x = at[k, 0], v
-                if kinds[k] == 2:
+                if kinds[k] == LOG:
                     x = v - first[k, s]
-                elif kinds[k] == 0:
+                elif kinds[k] == TEXT:
                     p, x = (at[k, int(v)] if v < at.shape[1] else -1), 1.0
                 if p >= 0 and x != 0.0:
                     which[count], size[count] = p, x
                     count += 1
             if count == 0:
                 continue
-            weight = 1.0 / (1.0 + 0.5 * mean[t])
+            weight = 1.0 / (1.0 + _WOBBLE * mean[t])
             off = min(max(sales[s, t], 0.0) - mean[t], 8.0 * mean[t] + 4.0)
             for i in range(count):
                 gradient[which[i]] += weight * off * size[i]
