@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up_stock import stock
 
 from windvane.clock import CLOCK
 from windvane.errors import BusyError, StoreError
@@ -18,19 +19,6 @@ pytestmark = pytest.mark.tiny
 @pytest.fixture
 def workspace(tmp_path):
     return Workspace.create(tmp_path / "shop")
-
-
-def stock(rows, known=datetime(2024, 2, 1)):
-    return pl.DataFrame(
-        {
-            "sku": [sku for sku, _ in rows],
-            "location": "all",
-            "date": date(2024, 1, 1),
-            "on_hand": [float(units) for _, units in rows],
-            "known_at": known,
-        },
-        schema_overrides={"known_at": pl.Datetime("us")},
-    )
 
 
 def held(tables, **how):

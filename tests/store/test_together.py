@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 import polars as pl
 import pytest
+from made_up_stock import stock
 
 from windvane.errors import InputError, StoreError
 from windvane.store import Workspace, parts, staging, tables
@@ -16,19 +17,6 @@ pytestmark = pytest.mark.tiny
 @pytest.fixture
 def held(tmp_path):
     return Workspace.create(tmp_path / "shop").tables
-
-
-def stock(rows, known=datetime(2024, 2, 1)):
-    return pl.DataFrame(
-        {
-            "sku": [sku for sku, _ in rows],
-            "location": "all",
-            "date": date(2024, 1, 1),
-            "on_hand": [float(units) for _, units in rows],
-            "known_at": known,
-        },
-        schema_overrides={"known_at": pl.Datetime("us")},
-    )
 
 
 def read(tables, **how):
