@@ -293,3 +293,11 @@ def test_room_for_runs_is_made_as_needed():
     np.testing.assert_array_equal(few.runs, found(sales).runs)
     assert len(few.runs) == 40
     assert stockouts.YEARS["1d"] == 364
+
+
+def test_what_was_inferred_beside_a_table_that_tells_most_days_is_estimated_too():
+    told = stock(dict.fromkeys(range(55), 9.0))
+    result = cleaned({"orders": shop(), "stock": told})
+    hidden = result.frame.filter(pl.col("stockout") == "inferred", pl.col("sku") == "a")
+    assert hidden["date"].to_list() == [day(d) for d in range(60, 70)]
+    assert hidden["demand"].mean() == pytest.approx(6, rel=0.25)

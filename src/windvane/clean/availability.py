@@ -131,9 +131,11 @@ def judge(series: Series, told: Told | None, calendar: Window, settings: Clean) 
     if told is not None:
         open_to &= np.isnan(told.share)
     searched = open_to.mean(axis=1) > 0.5
-    cut_short = (kind == 2) & (sales > 0)
-    looked_back = lost.estimate(seen, found.due, rule, searched)
-    demand = lost.demand(sales, looked_back, (kind == 1) | cut_short, open_to & searched[:, None])
+    # Where no chance is estimated, a run called a stock-out is taken for one and says nothing of the level.
+    called = (kind == 2) & ~searched[:, None]
+    looked_back = lost.estimate(np.where(called, np.float32(np.nan), seen), found.due, rule, searched)
+    taken = called | ((kind == 2) & (sales > 0))
+    demand = lost.demand(sales, looked_back, (kind == 1) | taken, open_to & searched[:, None])
     return Availability(since, kind, demand, _changes(series, found, told, kind, demand, calendar))
 
 
