@@ -11,8 +11,10 @@ written and nothing scored. ``--cutoffs all`` (``six`` on m5) runs every origin 
 for tuning, the later half is reported apart. Quantiles of sums come from the sample paths.
 
 ``--peers`` runs other forecasters too, each in a process of its own under the first Python of ``--peer-python`` (or of
-WINDVANE_PEER_PYTHON, several joined by ``:``) that has its library; those without are named and left out. The data
-sets are read from the folder named by WINDVANE_DATA and are for research and evaluation only.
+WINDVANE_PEER_PYTHON, several joined by ``:``) that has its library; those without are named and left out. ``--keep``
+keeps their answers and what these cost, for the next run on the same machine, data and peers.
+
+The data sets are read from the folder named by WINDVANE_DATA and are for research and evaluation only.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import argparse
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -151,17 +155,37 @@ def measure(options: argparse.Namespace, data: DataSet, cutoff: date, scratch: P
         if python is None:
             print(f"{name}: left out, no Python of --peer-python has {peers.PEERS[name].needs}.", file=sys.stderr)
             continue
-        folder = scratch / f"{data.name}_{cutoff}_peer"
-        folder.mkdir()
-        peers.write_task(panel, data.horizon, folder)
-        if peers.run(peers.PEERS[name], python, folder, options.limit):
-            add(name, folder)
-        else:
+        folder = kept(options, data, cutoff, name)
+        if folder is None or not (folder / "cost.json").exists():
+            folder = asked(options, data, panel, cutoff, name, python, scratch)
+        if folder is None:
             print(f"{name}: failed on {data.name} as of {cutoff}.", file=sys.stderr)
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+        else:
+            add(name, folder)
     return outcomes
+
+
+def kept(options: argparse.Namespace, data: DataSet, cutoff: date, name: str) -> Path | None:
+    """Folder in which a peer's answer is kept between runs; None where none is."""
+    if options.keep is None:
+        return None
+    folder: Path = options.keep / f"{data.name}_{cutoff}_{re.sub('[^a-z0-9]+', '_', name.lower())}"
+    return folder
+
+
+def asked(
+    options: argparse.Namespace, data: DataSet, panel: Panel, cutoff: date, name: str, python: str, scratch: Path
+) -> Path | None:
+    """Run a peer; the folder of its answer, or None where it failed."""
+    with tempfile.TemporaryDirectory(dir=scratch) as task:
+        peers.write_task(panel, data.horizon, Path(task))
+        if not peers.run(peers.PEERS[name], python, Path(task), options.limit):
+            return None
+        folder = kept(options, data, cutoff, name) or Path(tempfile.mkdtemp(dir=scratch))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("forecast.npz", "cost.json"):
+            shutil.copy(Path(task) / file, folder / file)
+    return folder
 
 
 def line(outcome: Outcome) -> str:
@@ -200,6 +224,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="*", choices=list(peers.PEERS), help="other forecasters (default: the set's)")
     parser.add_argument("--peer-python", nargs="+", help="Pythons to look for the peers' libraries in")
     parser.add_argument("--limit", type=float, default=7200.0, help="seconds after which a peer is stopped")
+    parser.add_argument("--keep", type=Path, help="folder of peers' answers: those in it are not asked again")
     parser.add_argument("--results", type=Path, help="folder for one Markdown file per data set")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--paths", type=int, default=200, help="sample paths for the quantiles of sums; 0 = no sums")

@@ -127,7 +127,8 @@ def load(cutoff: date, horizon: int = HORIZON) -> Panel:
     """The panel as of a day: sales up to it, covariates known in advance up to ``horizon`` days after.
 
     Covariates: ``price`` (the competition gave the prices of its test days), ``snap`` (of the series' own state),
-    ``holiday`` and ``sport`` (names of events as codes; code 0 = none). A series is on sale from its release on, so
+    ``holiday`` and ``sport`` (names of events as codes; code 0 = none), ``closed`` (1 on Christmas Day, when these
+    shops are shut: what every planner of theirs knew). A series is on sale from its release on, so
     that days before its first sale count as demand of nothing.
 
     Args:
@@ -171,6 +172,8 @@ def _known(time: int) -> tuple[dict[str, Known], dict[str, tuple[str, ...]]]:
     for name, sport in (("holiday", False), ("sport", True)):
         codes, levels[name] = _events(calendar, sport)
         known[name] = Known(np.ascontiguousarray(np.broadcast_to(codes[:time], shape)))
+    shut = (calendar["ds"].dt.month() == 12) & (calendar["ds"].dt.day() == 25)
+    known["closed"] = Known(np.broadcast_to(shut.to_numpy()[:time].astype(np.float32), shape))
     return known, levels
 
 
