@@ -52,7 +52,7 @@ def sums(found: Forecast, groupings: list[Grouping], data: DataSet, paths: int) 
     path_mean = np.zeros(horizon)
 
     def keep(groups: np.ndarray, values: np.ndarray) -> None:
-        steps[groups] = np.quantile(values, levels, axis=1).transpose(1, 2, 0)
+        steps[groups] = quantiles(values.transpose(0, 2, 1), levels)
         totals[groups] = _totals(values, windows, levels)
 
     for rows, part in found.paths(paths, data.part):
@@ -72,7 +72,19 @@ def sums(found: Forecast, groupings: list[Grouping], data: DataSet, paths: int) 
 def _totals(paths: np.ndarray, windows: tuple[int, ...], levels: np.ndarray) -> np.ndarray:
     """Quantiles of the sums over the first steps, [rows, windows, levels], of paths [rows, paths, horizon]."""
     first = np.stack([paths[:, :, :w].sum(axis=2, dtype=np.float64) for w in windows], axis=1)
-    return np.quantile(first, levels, axis=2).transpose(1, 2, 0)
+    return quantiles(first, levels)
+
+
+def quantiles(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Quantiles along the last axis, linear between the values as ``numpy.quantile`` has them, [..., levels]."""
+    ordered = np.sort(values, axis=-1)
+    place = levels * (values.shape[-1] - 1)
+    low = (
+        np.minimum(place.astype(np.int64), values.shape[-1] - 2) if values.shape[-1] > 1 else np.zeros(len(levels), int)
+    )
+    below, above = ordered[..., low], ordered[..., np.minimum(low + 1, values.shape[-1] - 1)]
+    found: np.ndarray = below + (place - low) * (above - below)
+    return found
 
 
 def peak_mb() -> float:

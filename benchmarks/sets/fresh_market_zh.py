@@ -2,16 +2,20 @@
 
 A row exists where something was sold or returned; other days from a product's first sale on count as none sold.
 Prices come from the sales themselves and count as known only afterwards; so does the wholesale price of the day.
+The public calendar of China is told in advance.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from windvane.ingest.calendar import with_holidays
 from windvane.panel import Panel
 
 from .contract import from_table
 from .places import folder
+
+HORIZON = 14
 
 
 def _whole() -> Panel:
@@ -23,7 +27,7 @@ def _whole() -> Panel:
     )
     # Returns of an earlier day can outweigh a day's sales; demand is not negative.
     daily = daily.with_columns(pl.col("qty_kg").clip(0)).sort("sku_id", "date")
-    return Panel.from_frame(
+    panel = Panel.from_frame(
         daily,
         keys=["sku_id"],
         date="date",
@@ -33,6 +37,7 @@ def _whole() -> Panel:
         static=["category_1"],
         absent="zero",
     )
+    return with_holidays(panel, "CN", HORIZON)
 
 
-SET = from_table("fresh_market_zh", 14, (7, 14), 6, _whole, "category_1")
+SET = from_table("fresh_market_zh", HORIZON, (7, HORIZON), 6, _whole, "category_1")

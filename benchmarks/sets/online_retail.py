@@ -3,17 +3,20 @@
 Articles are codes that begin with five digits; fees, postage and the like are left out. Sales are the lines with a
 price and a positive quantity, cancelled lines included but for those taken back on the day itself: the customer who
 ordered 74,215 jars and cancelled after a quarter of an hour wanted none. Days without a sale count as none sold from
-an article's first sale on.
+an article's first sale on. The British public calendar is told in advance.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from windvane.ingest.calendar import with_holidays
 from windvane.panel import Panel
 
 from .contract import from_table
 from .places import folder
+
+HORIZON = 28
 
 
 def _whole() -> Panel:
@@ -28,7 +31,7 @@ def _whole() -> Panel:
         units=pl.col("quantity").sum(),
         price=(pl.col("unit_price") * pl.col("quantity")).sum() / pl.col("quantity").sum(),
     )
-    return Panel.from_frame(
+    panel = Panel.from_frame(
         daily.sort("sku", "date"),
         keys=["sku"],
         date="date",
@@ -37,6 +40,7 @@ def _whole() -> Panel:
         past=["price"],
         absent="zero",
     )
+    return with_holidays(panel, "GB", HORIZON)
 
 
-SET = from_table("online_retail", 28, (7, 28), 4, _whole)
+SET = from_table("online_retail", HORIZON, (7, HORIZON), 4, _whole)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from windvane.config import Config as Config
     from windvane.errors import WindvaneError as WindvaneError
     from windvane.forecasts import Forecast as Forecast
+    from windvane.futures import Scenario as Scenario
     from windvane.outlook.produce import forecast as forecast
     from windvane.panel import Panel as Panel
     from windvane.pipeline import run as run
@@ -36,6 +37,7 @@ _PUBLIC = {
     "Forecast": ("windvane.forecasts", "Forecast"),
     "Panel": ("windvane.panel", "Panel"),
     "Run": ("windvane.store", "Run"),
+    "Scenario": ("windvane.futures", "Scenario"),
     "WindvaneError": ("windvane.errors", "WindvaneError"),
     "Workspace": ("windvane.store", "Workspace"),
     "export_table": ("windvane.report", "export"),

@@ -155,7 +155,9 @@ class Backtest(_Block):
         min_length=1,
         description="Names from the model registry.",
     )
-    choose_folds: int = Field(4, ge=1, description="Folds that the champion is chosen and calibrated on.")
+    choose_folds: int = Field(
+        4, ge=0, description="Folds that the champion is chosen and calibrated on; 0 = the first model is taken."
+    )
     report_folds: int = Field(3, ge=0, description="Later folds that only the report sees.")
     bootstrap: int = Field(1000, ge=100, description="Resamples of the paired bootstrap.")
     known_then: bool = Field(

@@ -1,9 +1,7 @@
 """The forecast: mean, quantiles and joint sample paths of every series over the horizon.
 
-Marginals are the quantiles. Paths join them over steps and across series by the Schaake shuffle: every path
-borrows the rank order of one block of shared past dates, so that what moved together then moves together now.
-
-Source: Clark et al. (2004), The Schaake Shuffle, Journal of Hydrometeorology 5, 243-262.
+Marginals are the quantiles. Paths join them over steps and across series by shocks that series and steps share; see
+:mod:`windvane.sampling`.
 """
 
 from __future__ import annotations
@@ -18,11 +16,59 @@ import numpy as np
 import polars as pl
 
 from windvane.errors import InputError, ModelError
+from windvane.futures import Assumption
 from windvane.schema import quantile_name
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+MIX = np.uint64(0xBF58476D1CE4E5B9)
+"""A word that tells seeds apart."""
 _MIX2 = np.uint64(0x94D049BB133111EB)
+_FARTHEST = 1e-4
+"""Probability of the upper tail beyond which quantiles rise no more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dependence:
+    """What moves together, in relative terms.
+
+    Every shock is the sum of three parts: fresh at each step, fading by ``memory`` a step, and one that stays over
+    the horizon.
+
+    Attributes:
+        code: rows of ``groups`` that each series belongs to, int32 [series, kinds].
+        groups: stable number per group, uint64 [groups].
+        shocks: standard deviations of the three parts per group, float32 [groups, 3].
+        twin: stable number of a small group, such as a product over all locations, uint64 [series].
+        twin_shocks: standard deviations of the three parts of the small group's shock, float32 [series, 3].
+        own: standard deviations of the fading and the staying part of a series' own shock, float32 [series, 2].
+        memory: what a fading shock keeps from one step to the next.
+    """
+
+    code: np.ndarray
+    groups: np.ndarray
+    shocks: np.ndarray
+    twin: np.ndarray
+    twin_shocks: np.ndarray
+    own: np.ndarray
+    memory: float
+
+    def take(self, rows: np.ndarray) -> Dependence:
+        """That of some series, by row number."""
+        names = ("code", "twin", "twin_shocks", "own")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+    @classmethod
+    def none(cls, series: int) -> Dependence:
+        """Steps and series that have nothing to do with one another."""
+        return cls(
+            code=np.zeros((series, 0), np.int32),
+            groups=np.zeros(0, np.uint64),
+            shocks=np.zeros((0, 3), np.float32),
+            twin=np.zeros(series, np.uint64),
+            twin_shocks=np.zeros((series, 3), np.float32),
+            own=np.zeros((series, 2), np.float32),
+            memory=0.0,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +83,10 @@ class Forecast:
         quantiles: float32 [series, horizon, quantile_levels], >= 0, not decreasing along the last axis.
         levels: probabilities of the quantiles.
         identity: stable number per series, uint64 [series] (see :attr:`windvane.panel.Panel.identity`).
-        blocks: float32 [series, blocks, horizon]: past forecast errors on dates shared by all series, whose rank
-            order the paths borrow; None = steps and series are independent.
+        dependence: what moves together; None = steps and series are independent.
         counts: whether paths are whole numbers.
         seed: seed of the paths.
+        assumed: what it takes for granted about covariates whose future was absent or set by a scenario.
     """
 
     keys: pl.DataFrame
@@ -50,9 +96,10 @@ class Forecast:
     quantiles: np.ndarray
     levels: tuple[float, ...]
     identity: np.ndarray
-    blocks: np.ndarray | None = None
+    dependence: Dependence | None = None
     counts: bool = False
     seed: int = 1
+    assumed: tuple[Assumption, ...] = ()
 
     def __post_init__(self) -> None:
         series, horizon = self.mean.shape
@@ -72,7 +119,10 @@ class Forecast:
 
     def quantile(self, level: float) -> np.ndarray:
         """Quantile at any level, interpolated between the stored ones as the paths are, [series, horizon]."""
-        return _between(self.quantiles, np.asarray(self.levels), np.full((*self.mean.shape, 1), level))[:, :, 0]
+        low, share = between(np.asarray(self.levels), np.array([level]))
+        below, above = self.quantiles[:, :, low[0]], self.quantiles[:, :, low[0] + 1]
+        found: np.ndarray = below + share[0] * (above - below)
+        return found
 
     def take(self, rows: np.ndarray) -> Forecast:
         """The forecast of some series, by row number."""
@@ -82,7 +132,7 @@ class Forecast:
             mean=self.mean[rows],
             quantiles=self.quantiles[rows],
             identity=self.identity[rows],
-            blocks=None if self.blocks is None else self.blocks[rows],
+            dependence=None if self.dependence is None else self.dependence.take(rows),
         )
 
     def frame(self) -> pl.DataFrame:
@@ -168,33 +218,14 @@ class Forecast:
         Yields:
             Row numbers int64 [part] and paths float32 [part, n, horizon].
         """
-        order = np.argsort(_hash(np.uint64(self.seed), np.arange(10_000, dtype=np.uint64), _GOLDEN), kind="stable")
-        for start in range(0, self.mean.shape[0], part):
-            rows = np.arange(start, min(start + part, self.mean.shape[0]))
-            yield rows, self._sample(rows, n, order)
+        from windvane.sampling import Sampler
 
-    def _sample(self, rows: np.ndarray, n: int, order: np.ndarray) -> np.ndarray:
-        """Paths of some series, float32 [rows, n, horizon]; sorted along the last axis, which is quick."""
-        step = np.arange(self.horizon, dtype=np.uint64)[None, :, None]
-        path = np.arange(n, dtype=np.uint64)[None, None, :]
-        key = self.identity[rows][:, None, None] ^ _hash(np.uint64(self.seed), _MIX1)
-        bits = _hash(key, step, path)
-        noise = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-        if self.blocks is None:
-            wish = noise
-        else:
-            # Paths that borrow the same block, and zeros of idle series, tie; the noise decides among them.
-            chosen = order[order < self.blocks.shape[1]][np.arange(n) % self.blocks.shape[1]]
-            borrowed = self.blocks[rows].transpose(0, 2, 1)
-            spread = np.maximum(borrowed.std(axis=2, keepdims=True), np.float32(1e-12))
-            wish = (borrowed / spread)[:, :, chosen] + np.float32(1e-4) * noise
-        rank = np.empty(wish.shape, np.int32)
-        sorted_paths = wish.argsort(axis=2, kind="stable")
-        np.put_along_axis(rank, sorted_paths, np.arange(n, dtype=np.int32)[None, None, :], axis=2)
-        inner = (bits & np.uint64(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
-        values = _between(self.quantiles[rows], np.asarray(self.levels), (rank + inner) / np.float32(n))
-        out = np.ascontiguousarray(values.transpose(0, 2, 1), dtype=np.float32)
-        return np.round(out) if self.counts else out
+        series = self.mean.shape[0]
+        dependence = self.dependence or Dependence.none(series)
+        sampler = Sampler.of(dependence, self.levels, (self.horizon, n), self.seed, self.counts)
+        for start in range(0, series, part):
+            rows = np.arange(start, min(start + part, series))
+            yield rows, sampler.draw(self.quantiles, self.identity, rows)
 
     def totals(self, n: int = 200, steps: int | None = None) -> np.ndarray:
         """Paths of every series' total over the first ``steps`` (all by default), float64 [series, n]."""
@@ -204,25 +235,23 @@ class Forecast:
         return out
 
 
-def _between(quantiles: np.ndarray, levels: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Values [series, horizon, n] at probabilities u [series, horizon, n]; constant beyond the outer levels.
+def between(levels: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where probabilities lie between levels: the lower level's number, and the share of the upper; like ``u``.
 
     Below the median the quantile function is linear in the probability between levels. Above it is linear in
     -log(1 - probability), exact for an exponential tail: a straight line would put too much weight on the far end
-    of the gap between the outermost levels, and lift the mean of the paths.
+    of the gap between the outermost levels, and lift the mean of the paths. The upper tail goes on like that beyond the
+    last level; below the first one the function is constant.
     """
     upper = np.clip(np.searchsorted(levels, u.ravel()).reshape(u.shape), 1, len(levels) - 1)
     axis = np.where(levels <= 0.5, levels, 0.5 - np.log(2 * (1 - levels)))
-    place = np.where(u <= 0.5, u, 0.5 - np.log(2 * np.maximum(1 - u, 1e-12)))
+    place = np.where(u <= 0.5, u, 0.5 - np.log(2 * np.maximum(1 - u, _FARTHEST)))
     low = np.take(axis, upper - 1)
-    weight = np.clip((place - low) / (np.take(axis, upper) - low), 0.0, 1.0).astype(np.float32)
-    below = np.take_along_axis(quantiles, upper - 1, axis=2)
-    above = np.take_along_axis(quantiles, upper, axis=2)
-    value: np.ndarray = below + weight * (above - below)
-    return value
+    share = np.maximum((place - low) / (np.take(axis, upper) - low), 0.0).astype(np.float32)
+    return upper - 1, share
 
 
-def _hash(*words: Any) -> np.ndarray:
+def hashed(*words: Any) -> np.ndarray:
     """SplitMix64 over broadcast words: a counter-based generator.
 
     Source: Steele, Lea, Flood (2014), Fast splittable pseudorandom number generators, OOPSLA.
@@ -231,7 +260,7 @@ def _hash(*words: Any) -> np.ndarray:
         state = np.zeros((1,), np.uint64)
         for word in words:
             state = (state ^ word) + _GOLDEN
-            state = (state ^ (state >> np.uint64(30))) * _MIX1
+            state = (state ^ (state >> np.uint64(30))) * MIX
             state = (state ^ (state >> np.uint64(27))) * _MIX2
             state = state ^ (state >> np.uint64(31))
     return np.asarray(state)

@@ -35,7 +35,7 @@ def panel_from_frame(
         raise InputError(f"absent={absent!r} is neither 'unknown' nor 'zero'.", "Choose one of the two.")
     if not keys:
         raise InputError("keys= is empty.", "Name at least one column that identifies a series.")
-    rows = _with_dates(_checked(as_polars(frame, "frame"), keys, date, (sales, *known, *past, *static), "frame"), date)
+    rows = with_dates(_checked(as_polars(frame, "frame"), keys, date, (sales, *known, *past, *static), "frame"), date)
     if not rows.height:
         raise InputError("the frame has no rows.", "Give at least one row of sales.")
     for name in keys:
@@ -113,7 +113,12 @@ def _checked(frame: pl.DataFrame, keys: Sequence[str], date: str, others: Sequen
     return frame
 
 
-def _with_dates(frame: pl.DataFrame, date: str) -> pl.DataFrame:
+def with_dates(frame: pl.DataFrame, date: str) -> pl.DataFrame:
+    """A frame with a column of dates or ISO text turned into dates.
+
+    Raises:
+        InputError: a value is not a date; names its row.
+    """
     column = frame[date]
     if column.dtype == pl.String:
         parsed = (
@@ -227,7 +232,7 @@ def _known(
     ahead, ahead_where = rows.clear(), None
     width = max(time, int(where.column.max()) + 1)
     if future is not None:
-        ahead = _with_dates(_checked(as_polars(future, "future"), keys, date, names, "future"), date)
+        ahead = with_dates(_checked(as_polars(future, "future"), keys, date, names, "future"), date)
         if ahead.height:
             for key in keys:
                 if ahead[key].dtype != series[key].dtype:

@@ -29,41 +29,12 @@ import polars as pl
 from windvane.errors import InputError, MissingFutureError
 from windvane.forecasts import identity_of
 from windvane.freq import Freq
+from windvane.futures import NEVER, Assumption, Known, Policy, Scenario
+
+__all__ = ["ACTIVE", "ENDED", "NEVER", "PRELAUNCH", "Known", "Panel", "Policy", "Stockouts", "life_states"]
 
 PRELAUNCH, ACTIVE, ENDED = 0, 1, 2
 """Codes in :attr:`Panel.state`."""
-
-Policy = Literal["error", "unknown"]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """A covariate known in advance.
-
-    Attributes:
-        values: float32 [series, time + future]; NaN = no value.
-        since: int32 [series, time + future], the time index (column of the panel) from whose end on the value
-            was known; ``None`` = always known.
-        policy: "error" if a missing future value is an error, "unknown" if it is stated to be unknown.
-    """
-
-    values: np.ndarray
-    since: np.ndarray | None = None
-    policy: Policy = "error"
-
-    def at(self, origin: int, steps: np.ndarray) -> np.ndarray:
-        """Values [series, steps] at ``origin + steps`` as far as they were known at ``origin``, else NaN."""
-        columns = origin + steps
-        inside = columns < self.values.shape[1]
-        out = np.full((self.values.shape[0], len(columns)), np.nan, np.float32)
-        out[:, inside] = self.values[:, columns[inside]]
-        if self.since is not None:
-            out[:, inside] = np.where(self.since[:, columns[inside]] <= origin, out[:, inside], np.nan)
-        return out
-
-
-NEVER = int(np.iinfo(np.int32).max)
-"""Moment of something that never becomes known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +59,12 @@ class Stockouts:
     def take(self, rows: np.ndarray) -> Stockouts:
         """Those of some series, by row number."""
         return Stockouts(np.ascontiguousarray(self.since[rows]), np.ascontiguousarray(self.sold[rows]))
+
+    def by(self, origin: int) -> Stockouts:
+        """Those up to column ``origin``, as far as they were recognised by its end."""
+        since = self.since[:, : origin + 1]
+        known = np.where(since > origin, NEVER, since).astype(np.int32)
+        return Stockouts(known, np.ascontiguousarray(self.sold[:, : origin + 1]))
 
     def between(self, start: int, stop: int) -> Stockouts:
         """Those of the columns from ``start`` up to but without ``stop``, counted anew from 0."""
@@ -173,9 +150,8 @@ class Panel:
     def as_of(self, cutoff: Date) -> Panel:
         """The panel as it stood at the end of ``cutoff``.
 
-        A stock-out that was recognised only later counts as sales as they were. Known covariates keep their later
-        values; whoever reads them goes through :meth:`Known.at`, which hides
-        what was not known yet.
+        A stock-out that was recognised only later counts as sales as they were. Covariates known in advance keep what
+        was known of later periods, and lose what was announced later.
 
         Raises:
             InputError: the cutoff is not a period of this panel.
@@ -187,15 +163,21 @@ class Panel:
                 "Choose one of panel.dates.",
             )
         told = self.stockouts
+        sales = np.ascontiguousarray(self.sales[:, :keep] if told is None else told.sales(keep - 1))
+        # That a series has ended shows only later: as of the cutoff it is active. That it was still to be launched shows
+        # by its first sale: before that, a series offered in vain looks like any other that has not sold.
+        state = np.ascontiguousarray(np.minimum(self.state[:, :keep], ACTIVE))
+        unborn = np.flatnonzero(self.launch >= keep)
+        state[unborn] = life_states(sales[unborn])
         return replace(
             self,
-            sales=np.ascontiguousarray(self.sales[:, :keep] if told is None else told.sales(keep - 1)),
-            stockouts=None if told is None else told.between(0, keep),
+            sales=sales,
+            stockouts=None if told is None else told.by(keep - 1),
             dates=self.dates[:keep],
+            known={n: k.by(keep - 1) for n, k in self.known.items()},
             past={n: np.ascontiguousarray(a[:, :keep]) for n, a in self.past.items()},
             in_stock=None if self.in_stock is None else np.ascontiguousarray(self.in_stock[:, :keep]),
-            # That a series has ended shows only later: as of the cutoff it is active.
-            state=np.ascontiguousarray(np.minimum(self.state[:, :keep], ACTIVE)),
+            state=state,
         )
 
     def with_stockouts(self, since: np.ndarray) -> Panel:
@@ -224,7 +206,7 @@ class Panel:
             sales=np.ascontiguousarray(self.sales[rows]),
             stockouts=None if self.stockouts is None else self.stockouts.take(rows),
             known={
-                n: Known(k.values[rows], None if k.since is None else k.since[rows], k.policy)
+                n: replace(k, values=k.values[rows], since=None if k.since is None else k.since[rows])
                 for n, k in self.known.items()
             },
             past={n: np.ascontiguousarray(a[rows]) for n, a in self.past.items()},
@@ -255,10 +237,10 @@ class Panel:
             stockouts=None if self.stockouts is None else self.stockouts.between(start, self.shape[1]),
             dates=self.dates[start:],
             known={
-                n: Known(
-                    np.ascontiguousarray(k.values[:, start:]),
-                    None if k.since is None else np.ascontiguousarray(k.since[:, start:] - start),
-                    k.policy,
+                n: replace(
+                    k,
+                    values=np.ascontiguousarray(k.values[:, start:]),
+                    since=None if k.since is None else np.ascontiguousarray(k.since[:, start:] - start),
                 )
                 for n, k in self.known.items()
             },
@@ -275,7 +257,7 @@ class Panel:
         """
         origin = self.shape[1] - 1
         for name, known in self.known.items():
-            if known.policy == "unknown":
+            if known.policy != "error":
                 continue
             values = known.at(origin, np.arange(1, horizon + 1))
             gaps = np.argwhere(np.isnan(values) & (self.launch <= origin)[:, None])
@@ -286,9 +268,41 @@ class Panel:
                 raise MissingFutureError(
                     f"known covariate {name!r} has no value for {who} on {when} "
                     f"({len(gaps)} of {values.size} future values are missing).",
-                    f"Give it in future= for all {horizon} periods after {self.cutoff}, or declare {name!r} as past=.",
+                    f"Give it in future= for all {horizon} periods after {self.cutoff}, say what stands in with "
+                    f"missing={{{name!r}: 'last'}}, or declare {name!r} as past=.",
                     column=name,
                 )
+
+    def with_policies(self, policies: Mapping[str, Policy]) -> Panel:
+        """The panel with other policies for covariates whose future is absent; see :meth:`complete`."""
+        from windvane.futures import with_policies
+
+        return with_policies(self, policies)
+
+    def complete(
+        self, horizon: int, policies: Mapping[str, Policy | Scenario] | None = None
+    ) -> tuple[Panel, tuple[Assumption, ...]]:
+        """Decide what stands in where the future of a covariate known in advance is absent.
+
+        What is absent now is hidden at past origins too, so that a model learns from no plan that it will not have and
+        a backtest errs as the forecast will.
+
+        Args:
+            horizon: periods ahead.
+            policies: by covariate: "error" (the default), "unknown", "last" (the last value known stays), "forecast"
+                (last value, usual value or last season, whichever would have erred least in the series' past) or a
+                :class:`windvane.futures.Scenario`; others keep their own.
+
+        Returns:
+            The panel that models take, and what it takes for granted; this panel stays as it is.
+
+        Raises:
+            MissingFutureError: a value is missing where the policy is "error".
+            InputError: a name or policy is none, or a scenario does not fit the panel.
+        """
+        from windvane.futures import complete
+
+        return complete(self, horizon, policies)
 
     @classmethod
     def from_frame(
@@ -303,6 +317,7 @@ class Panel:
         static: Sequence[str] = (),
         future: Any = None,
         absent: Literal["unknown", "zero"] = "unknown",
+        missing: Mapping[str, Policy] | None = None,
     ) -> Panel:
         """Make a panel from a long frame, one row per series and period.
 
@@ -317,6 +332,7 @@ class Panel:
             static: columns constant per series (the last value counts).
             future: frame of keys, date and the known columns for periods after the last sales.
             absent: what a missing row between a series' first and the panel's last period means.
+            missing: by known column, what to do where its future is absent; see :meth:`complete`.
 
         Returns:
             A panel whose cutoff is the last period with a sales figure in any series.
@@ -326,9 +342,10 @@ class Panel:
         """
         from windvane.framing import panel_from_frame
 
-        return panel_from_frame(
+        made = panel_from_frame(
             frame, tuple(keys), date, sales, freq, tuple(known), tuple(past), tuple(static), future, absent
         )
+        return made.with_policies(missing) if missing else made
 
 
 def life_states(sales: np.ndarray, ended_after: int | None = None) -> np.ndarray:

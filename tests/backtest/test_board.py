@@ -1,5 +1,7 @@
 """The board: champions are chosen where the evidence says so, and reported on folds they were not chosen on."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -73,6 +75,48 @@ def test_every_fold_weighs_the_same(board):
     big = {"a": judged(losses(25, 25, 25), 100.0), "b": judged(losses(20, 20, 20), 100.0)}
     board.add_choosing(fold("choose", big, 9))
     assert board.choose(["a", "b"])["all"] == "a"
+
+
+def combining():
+    return Board(panel_of(np.ones((SERIES, 20)), categories=3), ["plain"], seed=1, combined=["both"])
+
+
+def test_a_win_on_one_origin_does_not_outvote_the_combination():
+    board = combining()
+    for cutoff, loss in ((3, 1.0), (5, 5.4), (7, 5.3)):
+        board.add_choosing(
+            fold("choose", {"both": judged(losses(5, 5, 5)), "lucky": judged(losses(loss, loss, loss))}, cutoff)
+        )
+    assert board.choose(["both", "lucky"])["all"] == "both", "one fold in three, and the mean within its spread"
+
+
+def test_a_model_that_is_better_everywhere_replaces_the_combination():
+    board = combining()
+    for cutoff, loss in ((3, 4.0), (5, 4.4), (7, 4.2)):
+        board.add_choosing(
+            fold("choose", {"both": judged(losses(5, 5, 5)), "good": judged(losses(loss, loss, loss))}, cutoff)
+        )
+    assert board.choose(["both", "good"])["all"] == "good"
+
+
+def test_sums_count_in_the_choice(board):
+    """Alike for single products, but one of them misses the totals: its errors all point the same way."""
+    for cutoff in (3, 5):
+        known = judged(losses(5, 5, 5)).losses
+        off = replace(known, quantile=known.quantile * 0.99)
+        board.add_choosing(
+            fold(
+                "choose",
+                {
+                    "one way": Judged(off, np.full((SERIES, HORIZON), 15, np.float32), 1.0),
+                    "both ways": Judged(
+                        known, np.where(np.arange(SERIES)[:, None] % 2, 15, 5) * np.ones((1, HORIZON)), 1.0
+                    ),
+                },
+                cutoff,
+            )
+        )
+    assert board.choose(["one way", "both ways"])["all"] == "both ways"
 
 
 def test_without_folds_the_moving_average_is_taken(board):

@@ -123,7 +123,8 @@ def test_weeks_end_on_the_last_closed_day_and_the_first_partial_one_is_left_out(
     assert result.closed == day(17)
     assert result.panel.freq.date(result.panel.first) == day(4)
     assert "first_week_left_out" in checks(result)
-    assert result.panel.known["holiday"].values.shape == (1, 2 + 7)
+    # A month past the horizon is told, for the run-up to a festival there.
+    assert result.panel.known["holiday"].values.shape == (1, 2 + 7 + 4)
 
 
 def test_a_series_ends_after_long_unusual_silence_or_when_products_say_so():

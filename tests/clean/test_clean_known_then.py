@@ -50,7 +50,7 @@ def test_sales_are_those_of_a_run_made_then(freq):
         then, cut = panel_at(cutoff), panel.as_of(cutoff)
         assert then.keys.equals(cut.keys)
         assert then.dates.equals(cut.dates)
-        assert then.known is cut.known
+        assert then.known == cut.known
         end = panel.freq.last_day(cutoff)
         straight = build(partial(reader_at(tables), known_by=end), config, end).panel
         assert straight.cutoff == cutoff

@@ -14,7 +14,6 @@ from ragged_panels import ragged, some_rows
 
 from windvane.errors import ConfigError, InputError
 from windvane.features import choose, spec
-from windvane.features.build import Builder
 from windvane.features.matrix import FeatureMatrix
 from windvane.features.rows import Rows
 from windvane.features.spec import Feature
@@ -133,13 +132,13 @@ def test_codes_are_those_learned_at_fit():
 
 
 @pytest.mark.parametrize("unit", ["1d", "1w"])
-@pytest.mark.parametrize("pick", [choose.few, choose.many])
+@pytest.mark.parametrize("pick", [choose.few, choose.many, choose.relative])
 def test_the_ready_lists_are_those_of_the_oracle(unit, pick):
     panel = replace(ragged(4, unit=unit, time=420), hierarchy=("location", "category"))
     rows = some_rows(panel, 2, count=30)
     features = pick(panel)
     matrix, oracle = FeatureMatrix(panel, features).build(rows), OracleShop(panel, rows)
-    assert len(features) >= (15 if pick is choose.few else 50)
+    assert len(features) >= (50 if pick is choose.many else 15)
     for k, f in enumerate(features):
         np.testing.assert_allclose(
             matrix[:, k], oracle.value(f).astype(np.float32), rtol=2e-5, atol=2e-5, err_msg=f.name
@@ -175,15 +174,3 @@ def test_a_promotion_announced_late_is_not_seen_before():
     assert np.isnan(made.build(rows[0])[0, 0])
     assert made.build(rows[0])[0, 1] == 20  # none announced so far
     np.testing.assert_allclose(made.build(rows[1])[0], [0.4, 0, 3], rtol=1e-6)
-
-
-def test_declared_features_may_be_added_to_those_of_the_boosted_model():
-    panel = replace(ragged(1), levels={})
-    rows = some_rows(panel, 1)
-    baseline = np.ones(len(rows), np.float32)
-    plain, more = Builder(panel), Builder(panel, extra=[spec.mean(9), spec.zeros(9)])
-    (a, level), (b, same) = plain.matrix(rows, baseline), more.matrix(rows, baseline)
-    assert [f.name for f in more.features] == [f.name for f in plain.features] + ["mean_9", "zeros_9"]
-    assert np.array_equal(a, b[:, :-2], equal_nan=True)
-    assert np.array_equal(level, same)
-    assert np.array_equal(b[:, -2:], FeatureMatrix(panel, [spec.mean(9), spec.zeros(9)]).build(rows), equal_nan=True)

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from windvane.features.kernels import SHAPE_FEATURES, covariate_history, past_features
 from windvane.models.kernels import croston_levels, level_loss, smooth_means, smooth_rows, smooth_select
 
 NAN = float("nan")
@@ -187,76 +186,3 @@ def test_loss_of_levels(panel, horizon, stride):
                     expected += 0.0 if math.isnan(y) else weight[t] * (y - float(level[i, t])) ** 2
         assert loss[i, 1] == pytest.approx(expected, rel=1e-9)
         assert loss[i, 0] == 0
-
-
-def features_oracle(seen, start, step, windows, season, year):
-    """Level and features of one row, from the values seen between launch and origin."""
-    origin = len(seen) - 1
-    life = seen[start:] if start <= origin else []
-    recent = {w: life[-w:] if life else [] for w in windows}
-    long, middle = recent[windows[-1]], recent[windows[len(windows) // 2]]
-    known = [y for y in long if not math.isnan(y)]
-    short = [y for y in middle if not math.isnan(y)]
-    level = max(0.0, mean_of(middle) if short else 0.0)
-    level = max(level, 0.02 * (mean_of(long) if known else 0.0))
-    mean = mean_of(short)
-    sold = [k for k, y in enumerate(reversed(long)) if y > 0]
-    target = origin + step
-    same = [seen[t] for t in range(target - season, start - 1, -season) if 0 <= t <= origin][:8] if life else []
-    same_known = [y for y in same if not math.isnan(y)]
-    half = season // 2 if season < year else 1
-    ago = [seen[t] for t in range(target - year - half, target - year + half + 1) if max(start, 0) <= t <= origin]
-    ago = [y for y in ago if not math.isnan(y)]
-    values = {
-        "last": known[-1] if known else NAN,
-        "deviation": math.sqrt(max(sum(y * y for y in short) / len(short) - mean**2, 0)) if len(short) > 1 else NAN,
-        "largest": max([0.0, *short]),
-        "zeros_short": sum(y <= 0 for y in short) / len(short) if short else NAN,
-        "zeros_long": sum(y <= 0 for y in known) / len(known) if known else NAN,
-        "since_sale": sold[0] if sold else windows[-1],
-        "age": min(origin - start + 1, 2 * year),
-        "same_season_last": same_known[0] if same_known else NAN,
-        "same_season_mean": mean_of(same),
-        "year_ago": sum(ago) / len(ago) if len(ago) > half else NAN,
-    }
-    scale = level if level > 0 else 1.0
-    for name in ("last", "deviation", "largest", "same_season_last", "same_season_mean", "year_ago"):
-        values[name] /= scale
-    return level, [mean_of(recent[w]) / scale for w in windows] + [values[n] for n in SHAPE_FEATURES]
-
-
-@fewer
-@given(ragged(max_time=60), st.sampled_from([(3, 21), (7, 28), (12, 12)]), st.data())
-def test_features_of_the_past(panel, cycle, data):
-    sales, start = panel
-    season, year = cycle
-    windows = (2, 5, 11)
-    series, time = sales.shape
-    cells = [(i, o, s) for i in range(series) for o in range(int(start[i]), time) for s in (1, season, 9)]
-    cells = cells[:: max(1, len(cells) // 40)]
-    at, origin, step = (np.array([c[k] for c in cells], np.int32) for k in range(3))
-    pointer = np.searchsorted(at, np.arange(series + 1)).astype(np.int64)
-    level = np.empty(len(cells), np.float32)
-    out = np.empty((len(cells), len(windows) + len(SHAPE_FEATURES)), np.float32)
-    past_features(sales, start, pointer, origin, step, np.array(windows), season, year, level, out)
-    for row, (i, o, s) in enumerate(cells):
-        expected = features_oracle(sales[i, : o + 1].tolist(), int(start[i]), s, windows, season, year)
-        np.testing.assert_allclose(level[row], expected[0], rtol=1e-5, atol=1e-7)
-        np.testing.assert_allclose(out[row], expected[1], rtol=2e-4, atol=2e-4, err_msg=str((i, o, s)))
-
-
-@fewer
-@given(ragged(), st.integers(1, 9), st.booleans())
-def test_history_of_a_covariate_that_may_come_late(panel, window, late):
-    values, _ = panel
-    series, time = values.shape
-    rng = np.random.default_rng(time)
-    since = (np.arange(time)[None, :] + rng.integers(-3, 4, values.shape)).astype(np.int32)
-    at, origin = (a.ravel().astype(np.int32) for a in np.meshgrid(np.arange(series), np.arange(time)))
-    out = np.empty((len(at), 2), np.float32)
-    covariate_history(values, since if late else np.empty((0, 0), np.int32), at, origin, window, out)
-    for row, (i, o) in enumerate(zip(at, origin, strict=True)):
-        columns = range(max(0, o - window + 1), o + 1)
-        seen = [values[i, t] for t in columns if not math.isnan(values[i, t]) and not (late and since[i, t] > o)]
-        assert out[row, 0] == pytest.approx(seen[-1] if seen else NAN, nan_ok=True)
-        assert out[row, 1] == pytest.approx(mean_of([float(v) for v in seen]), rel=1e-5, nan_ok=True)

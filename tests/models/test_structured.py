@@ -179,3 +179,53 @@ def test_unknown_days_and_young_series_take_nothing_from_what_is_not_there():
     assert np.isfinite(got).all()
     assert got[::3].sum() / truth[::3].sum() == pytest.approx(1, abs=0.1)
     assert got[1::9].sum() / truth[1::9].sum() == pytest.approx(1, abs=0.2)
+
+
+def run_up(occasions, seed=1, time=420, lift=(1.3, 1.8, 2.6, 0.05, 0.5, 0.7)):
+    """Series whose demand rises for three days before a festival that closes the shop, and dips for two days after."""
+    rng = np.random.default_rng(seed)
+    holiday, mean = np.zeros(time + HORIZON, np.float32), np.full((60, time + HORIZON), 4.0)
+    for day in occasions:
+        holiday[day] = 1
+        mean[:, day - 3 : day + 3] *= lift
+    return Panel(
+        keys=pl.DataFrame({"sku": [f"s{i}" for i in range(60)]}),
+        sales=rng.poisson(mean[:, :time]).astype(np.float32),
+        dates=pl.Series([date(2024, 1, 1) + timedelta(days=int(d)) for d in range(time)]),
+        freq=Freq("1d"),
+        known={"holiday": Known(np.broadcast_to(holiday, mean.shape))},
+        levels={"holiday": ("", "festival")},
+    ), mean
+
+
+def test_a_festival_that_came_twice_alike_is_expected_with_the_days_round_it():
+    panel, mean = run_up((100, 290, 425))
+    model, got = after(panel)
+    ratio = got.sum(axis=0) / mean[:, 420:].sum(axis=0)
+    assert np.abs(ratio[[2, 3, 4, 6, 7]] - 1).max() < 0.15, ratio
+    assert got[:, 5].sum() < 0.2 * mean[:, 420].sum(), "closed"
+    assert {"holiday=festival, 2 days before", "holiday=festival, 2 days after"} <= {c.name for c in model.columns}
+
+
+def test_a_festival_that_came_once_or_without_effect_has_no_reach():
+    once, _ = run_up((290, 425))
+    idle, _ = run_up((100, 290, 425), lift=(1, 1, 1, 1, 1, 1))
+    for panel in (once, idle):
+        model, _ = after(panel)
+        assert not any("2 days" in column.name for column in model.columns)
+
+
+def test_the_days_of_an_event_are_counted():
+    there = design.occasions(np.array([1, 1, 0, 2, 1, 1, 1], np.float32), 1)
+    assert there.number.tolist() == [1, 2, 0, 0, 1, 2, 3]
+    assert np.flatnonzero(there.first).tolist() == [0, 4]
+    assert np.flatnonzero(there.last).tolist() == [1, 6]
+
+
+def test_equal_rows_follow_one_pattern():
+    rows = np.random.default_rng(0).normal(size=(3, 431)).astype(np.float32)
+    rows[1, 7] = np.nan
+    which = np.random.default_rng(1).integers(0, 3, 500)
+    got = design.patterns(rows[which])
+    assert len(np.unique(got)) == 3
+    assert len(np.unique(got + 3 * which)) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,18 @@ from windvane.schema import DERIVED
 
 CHAMPION = "champion"
 _NODE_METRICS = ("wape", "mae", "mse", "rmse", "bias")
+_SUMS = 1 / 3
+"""Weight of the errors of sums in the choice: single products are ordered, sums are staffed, shipped and paid for."""
+
+
+class _Chosen(NamedTuple):
+    """A model on a choosing fold: loss and sales per series, segments [series], absolute error per kind of sum."""
+
+    loss: np.ndarray
+    sold: np.ndarray
+    segment: np.ndarray
+    sums: np.ndarray
+
 
 
 class Board:
@@ -27,14 +40,16 @@ class Board:
         panel: all of the history, for hierarchy nodes.
         simple: names of the simple baselines.
         seed: seed of the bootstrap.
+        combined: names of combinations of models.
     """
 
-    def __init__(self, panel: Panel, simple: Sequence[str], seed: int) -> None:
+    def __init__(self, panel: Panel, simple: Sequence[str], seed: int, combined: Sequence[str] = ()) -> None:
         self.panel = panel
         self.simple = tuple(simple)
+        self.combined = tuple(combined)
         self.seed = seed
         self.scores: list[dict[str, object]] = []
-        self._choosing: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+        self._choosing: dict[str, list[_Chosen]] = {}
         self._reported: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray, dict[str, float], float]]] = {}
         self._nodes = _nodes(panel)
 
@@ -45,39 +60,59 @@ class Board:
             known = judged.losses.known
             loss = np.where(known, judged.losses.quantile, 0).sum(1)
             sold = np.abs(np.where(known, judged.losses.sales, 0)).sum(1)
-            self._choosing.setdefault(name, []).append((loss, sold, result.segment))
+            sums = [_sum_nodes(judged.losses, judged.mean, code).absolute.sum() for code in self._nodes.values()]
+            kept = _Chosen(loss, sold, result.segment, np.array(sums, np.float64))
+            self._choosing.setdefault(name, []).append(kept)
 
     def choose(self, models: Sequence[str]) -> dict[str, str]:
         """Champion of every segment, from the choosing folds.
 
-        The model with the lowest quantile loss, each fold weighing the same, is champion of all. Another one is
-        chosen for a segment only where the paired bootstrap says that it is better there (the 95 % interval of its
-        gain lies above zero), so that noise in small segments chooses nothing. Without any choosing fold the first
-        of moving_average and the given models is taken.
+        A model's loss on a fold is the quantile loss of the series and, weighing a third of it, the errors of their
+        sums by category and in all, each over that of all models together. The combination named first is champion of
+        all unless another model is better on the mean over the folds by more than one standard error of that mean: who
+        wins on one origin alone, or by chance, is not chosen. Without a combination the lowest mean wins. Another one
+        is chosen for a segment only where it is better there on most folds and the paired bootstrap says so (the 95 %
+        interval of its gain lies above zero). Without any choosing fold the first of moving_average and the given
+        models is taken.
         """
         if not self._choosing:
             fallback = "moving_average" if "moving_average" in models else models[0]
             return dict.fromkeys(("all", *SEGMENTS), fallback)
         loss = {name: self._weighed(name) for name in models}
-        overall = min(models, key=lambda name: sum(float(fold.sum()) for fold in loss[name]))
+        overall = self._overall(models)
         chosen = {"all": overall}
         for segment in SEGMENTS:
             chosen[segment] = overall
-            inside = [fold[2] == segment for fold in self._choosing[overall]]
+            inside = [fold.segment == segment for fold in self._choosing[overall]]
             if not any(rows.any() for rows in inside):
                 continue
-            here = {
-                n: np.sum([np.where(r, f, 0) for r, f in zip(inside, loss[n], strict=True)], axis=0) for n in models
-            }
-            best = min(models, key=lambda name: float(here[name].sum()))
-            rows = here[best] + here[overall] > 0
-            if best != overall and paired_gain(here[best][rows], here[overall][rows], 500, self.seed).low > 0:
+            here = {n: [np.where(r, f, 0) for r, f in zip(inside, loss[n], strict=True)] for n in models}
+            best = min(models, key=lambda name: float(np.sum(here[name])))
+            gains = [float(old.sum() - new.sum()) for old, new in zip(here[overall], here[best], strict=True)]
+            if best == overall or 2 * sum(gain > 0 for gain in gains) <= len(gains):
+                continue
+            old, new = np.sum(here[overall], axis=0), np.sum(here[best], axis=0)
+            rows = old + new > 0
+            if paired_gain(new[rows], old[rows], 500, self.seed).low > 0:
                 chosen[segment] = best
         return chosen
 
+    def _overall(self, models: Sequence[str]) -> str:
+        """The model that all series get."""
+        series = np.array([[fold.loss.sum() for fold in self._choosing[name]] for name in models])
+        sums = np.array([[fold.sums for fold in self._choosing[name]] for name in models])
+        relative = series / np.maximum(series.mean(axis=0), 1e-300)
+        of_sums = (sums / np.maximum(sums.mean(axis=0), 1e-300)).mean(axis=2)
+        score = (1 - _SUMS) * relative + _SUMS * of_sums
+        best = int(score.mean(axis=1).argmin())
+        anchor = next((i for i, name in enumerate(models) if name in self.combined), best)
+        gain = score[anchor] - score[best]
+        sure = gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else False
+        return models[best if sure else anchor]
+
     def _weighed(self, name: str) -> list[np.ndarray]:
         """Loss per series of every choosing fold, as a share of the fold's sales."""
-        return [loss / max(float(sold.sum()), 1e-300) for loss, sold, _ in self._choosing[name]]
+        return [fold.loss / max(float(fold.sold.sum()), 1e-300) for fold in self._choosing[name]]
 
     def add_reported(self, result: FoldResult, chosen: Mapping[str, str]) -> None:
         """Take in a fold that is only reported; the champion is put together from the chosen models."""

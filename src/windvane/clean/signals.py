@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from windvane.clean.availability import Told
 from windvane.clean.covariates import Planned
 from windvane.clean.watermark import Window
-from windvane.ingest.calendar import holidays_between
+from windvane.ingest.calendar.lay import BEYOND, named
 from windvane.panel import Known
 
 _EVE_DAYS = 3
@@ -58,6 +59,8 @@ def holidays(
         Codes (0 = none) as a covariate, or ``None`` if there are no holidays; the names behind the codes; which
         periods are a holiday or the days before one, bool [series, time].
     """
+    # What is bought for a festival is bought before it: those just past the horizon are told too.
+    calendar = replace(calendar, horizon=calendar.horizon + round(BEYOND / calendar.step))
     of_place = dict(zip(places["location"], places["country"], strict=True)) if places.height else {}
     countries = [of_place.get(place) or home[0] for place in keys["location"]]
     wanted = sorted(set(countries))
@@ -87,11 +90,7 @@ def holidays(
 
 def _named(country: str, subdivision: str, calendar: Window, more: pl.DataFrame) -> pl.DataFrame:
     """Days and names, the one that counts last where a day has several: public holidays before other events."""
-    public = holidays_between(country, subdivision, calendar.start, calendar.end)
-    # 'Labor Day (observed)' moves demand as 'Labor Day' does: one name, more to learn from.
-    plain = pl.col("name").str.replace_all(r"\s*\([^)]*\)", "").str.strip_chars()
-    public = public.filter(pl.col("kind") != "observance")
-    public = public.select("date", plain, (pl.col("kind") == "public").cast(pl.Int8).alias("rank"))
+    public = named(country, subdivision, calendar.start, calendar.end)
     others = more.filter(pl.col("date").is_between(calendar.start, calendar.end))
     both = pl.concat([public, others.select("date", "name", pl.lit(-1, pl.Int8).alias("rank"))])
     return both.sort("rank", "date", "name", descending=[False, True, True])

@@ -5,6 +5,7 @@ They are lists like any other: leave some out, add your own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 
 from windvane.features import spec
@@ -21,6 +22,9 @@ WINDOWS: dict[str, tuple[int, ...]] = {
 }
 """Usual windows in periods, by frequency."""
 
+_CODES, _SERIES_PER_CODE = 256, 5
+"""Most texts of a column that become codes, and fewest series per text: fewer name single series."""
+
 _YEARS_TO_LEARN = 1.5
 """History in years from which on the time of year is a feature; on less it only tells old rows from new ones."""
 
@@ -32,7 +36,7 @@ def few(panel: Panel) -> tuple[Feature, ...]:
         panel: the series.
     """
     windows = _windows(panel)
-    facts = CALENDAR if _old(panel) else CALENDAR[:3]
+    facts = CALENDAR if learns_the_year(panel) else CALENDAR[:3]
     return (
         spec.step(),
         spec.lag(),
@@ -88,6 +92,83 @@ def many(panel: Panel, country: str = "", groups: tuple[str, ...] | None = None)
     return (*features, *_covariates(panel, windows), *(spec.static(name) for name in panel.static.columns))
 
 
+def relative(panel: Panel, shared: Sequence[str] = ()) -> tuple[Feature, ...]:
+    """Features for models that correct a baseline: sizes are over the series' own, and none drifts with the calendar.
+
+    A tree that sees the date, or an age without end, tells the newest rows from the older ones, and then puts down
+    to them what all series shared lately by chance.
+
+    Args:
+        panel: the series.
+        shared: covariates that the baseline has an effect of for whole groups; their texts are left to it.
+    """
+    windows = _windows(panel)
+    middle, longest, year = windows[len(windows) // 2], windows[-1], YEARS[panel.freq.unit]
+    size = spec.mean(longest)
+    past = [
+        *(spec.mean(w) for w in windows[:-1]),
+        *(spec.std(w) for w in dict.fromkeys((windows[0], middle, longest))),
+        spec.largest(middle),
+        spec.median(middle),
+        spec.decayed(windows[0]),
+        spec.lag(),
+        *(spec.same_season(n) for n in (1, 4, 8)),
+    ]
+    if panel.shape[1] > year:
+        past.append(spec.year_ago(7 if panel.freq.unit == "1d" else 3))
+    features = [
+        spec.step(),
+        size,
+        *(spec.over(f, size) for f in past),
+        *(spec.zeros(w) for w in dict.fromkeys((windows[0], middle, longest))),
+        spec.coverage(middle),
+        spec.since_sale(longest),
+        spec.zero_run(longest),
+        spec.age(longest),
+        *(
+            spec.calendar(fact)
+            for fact in {"1h": ("weekday",), "1d": ("weekday", "day_of_month")}.get(panel.freq.unit, ())
+        ),
+    ]
+    if learns_the_year(panel):
+        features.append(spec.calendar("month"))
+    keys = [name for name in panel.keys.columns if panel.keys.width > 1]
+    for by in dict.fromkeys((*panel.hierarchy[-1:], *keys)):
+        features += [
+            spec.over(spec.mean(windows[0], by=by), spec.mean(middle, by=by)).called(f"momentum_by_{by}"),
+            spec.over(spec.mean(middle, by=by), spec.mean(longest, by=by)).called(f"trend_by_{by}"),
+        ]
+    codes = [(name, panel.static[name]) for name in panel.static.columns] + [(name, panel.keys[name]) for name in keys]
+    most = min(_CODES, panel.shape[0] // _SERIES_PER_CODE)
+    statics = [spec.static(name) for name, texts in codes if 1 < texts.n_unique() <= most]
+    return (*features, *_relative_covariates(panel, windows, shared), *statics)
+
+
+def _relative_covariates(panel: Panel, windows: tuple[int, ...], shared: Sequence[str]) -> list[Feature]:
+    """Plans as they are, prices against their past, promotions round the target, what is known in hindsight."""
+    middle, longest = windows[len(windows) // 2], windows[-1]
+    out: list[Feature] = []
+    for name in panel.known:
+        text, price = name in panel.levels, "price" in name
+        if name in shared:
+            out += [] if text else [spec.plan(name)]
+            continue
+        if price:
+            out += [spec.over(spec.plan(name), spec.mean(w, of=name)) for w in dict.fromkeys((middle, longest))]
+            out += [spec.over(spec.plan(name), spec.mean(middle, of=name, by=by)) for by in panel.hierarchy[-1:]]
+            out += [spec.change(name, middle), spec.since_change(name, middle)]
+            continue
+        out.append(spec.plan(name, categorical=text))
+        if not text:
+            out += [spec.over(spec.plan(name), spec.mean(middle, of=name))]
+        # Not the distance to the next: past the horizon plans of the past are known, and those of the future are not.
+        out += [spec.since_last(name, middle), spec.day_in(name, middle)]
+    for name in panel.past:
+        recent = spec.mean(windows[0], of=name)
+        out += [spec.over(recent, spec.mean(middle, of=name)), spec.over(spec.lag(of=name), recent)]
+    return out
+
+
 def _covariates(panel: Panel, windows: tuple[int, ...]) -> list[Feature]:
     """Prices against their past, promotions and days round the target, what is known in hindsight."""
     middle = windows[len(windows) // 2]
@@ -117,5 +198,10 @@ def _windows(panel: Panel) -> tuple[int, ...]:
     return tuple(takewhile(lambda w: w <= max(panel.shape[1], usual[2]), usual))
 
 
-def _old(panel: Panel) -> bool:
+def learns_the_year(panel: Panel) -> bool:
+    """Whether the history is long enough to learn the time of year from.
+
+    Args:
+        panel: the series.
+    """
     return panel.shape[1] >= _YEARS_TO_LEARN * YEARS[panel.freq.unit]

@@ -5,7 +5,7 @@ Example:
     >>> import polars as pl
     >>> from datetime import date, timedelta
     >>> from windvane.features import spec
-    >>> from windvane.features.build import Rows
+    >>> from windvane.features.rows import Rows
     >>> from windvane.panel import Panel
     >>> days = [date(2026, 1, 1) + timedelta(days=i) for i in range(10)]
     >>> frame = pl.DataFrame({"sku": "a", "date": days, "sales": list(range(10))})

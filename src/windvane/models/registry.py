@@ -21,8 +21,11 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "sba": ("windvane.models.intermittent", "Croston", {}),
     "tsb": ("windvane.models.intermittent", "Croston", {}),
     "structured": ("windvane.models.structured.model", "Structured", {}),
-    "boosted": ("windvane.models.boosted", "Boosted", {}),
-    "blend": ("windvane.models.wrappers.blend", "Blend", {}),
+    "boosted": ("windvane.models.boosted.model", "Boosted", {}),
+    "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted")}),
+    "blend_wide": (
+        "windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted", "seasonal_es", "tsb")},
+    ),
 }
 """Name -> module, class, arguments besides the name."""
 

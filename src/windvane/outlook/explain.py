@@ -1,8 +1,8 @@
 """Why a forecast is what it is: parts that add up to it.
 
-The boosted model multiplies a smoothing forecast by ``exp(sum of tree contributions)``. Each step's difference
-between forecast and smoothing forecast is shared among the features in proportion to their log contributions
-(logarithmic mean Divisia decomposition), which leaves no remainder.
+The structured baseline multiplies a level by what days, plans and prices bring, and the boosted model multiplies that
+by ``exp(sum of tree contributions)``. Each step's difference between the forecast and the level alone is shared among
+the factors in proportion to their logarithms (logarithmic mean Divisia decomposition), which leaves no remainder.
 
 Sources: Lundberg et al. (2020), Nature Machine Intelligence 2 (tree contributions); Ang (2005), Energy Policy 33
 (the decomposition).
@@ -16,22 +16,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from windvane.models.base import FittedPoint
-from windvane.models.boosted import FittedBoosted
+from windvane.models.boosted.model import FittedBoosted
+from windvane.models.structured import design, response
+from windvane.models.structured.model import FittedStructured
 from windvane.models.wrappers.blend import FittedBlend
 from windvane.panel import Panel
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "calendar": ("weekday", "day_of_month", "month", "week_of_year", "days_to_month_end", "holiday", "signal_"),
-    "promotion": ("promo_",),
+    "calendar": (
+        "weekday", "hour", "weekend", "day_of_month", "month", "week_of_year", "days_to_month_end", "holiday", "closed",
+        "event", "signal_",
+    ),
+    "promotion": ("promo",),
     "price": ("price", "discount"),
-    "season": ("season_", "year_"),
-    "market": ("momentum_",),
+    "season": ("season_", "same_season", "year"),
+    "market": ("momentum_", "trend_", "aggregate"),
     "product": ("category", "brand", "region", "country", "location"),
     "horizon": ("step",),
-}
+}  # fmt: skip
 """Readable groups of features by the beginning of their names; all others are 'recent sales'."""
 BASE = "recent level and season"
 REST = "recent sales"
+_SURE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -63,21 +69,55 @@ def explain(point: FittedPoint, panel: Panel, series: int, horizon: int) -> Expl
             for name, value in one.parts.items():
                 parts[name] = parts.get(name, 0.0) + value / len(several)
         return Explanation(sum(one.total for one in several) / len(several), parts)
+    origin = np.array([panel.shape[1] - 1])
     if isinstance(point, FittedBoosted):
-        return _boosted(point, panel, series, horizon)
-    mean = point.means(panel.take(np.array([series])), np.array([panel.shape[1] - 1]), horizon)[0, 0]
+        base, logs, names = point.contributions(panel, series, horizon)
+        given, told = structured_logs(point.base, panel, series, horizon)
+        return _shared(base * np.exp(logs.sum(1)), np.column_stack([given, logs]), [*told, *names, REST, "aggregate"])
+    if isinstance(point, FittedStructured):
+        # Its effects are those of the group, and its level that of the series: the others do not matter.
+        mean = point.means(panel, origin, horizon)[series, 0].astype(np.float64)
+        return _shared(mean, *structured_logs(point, panel, series, horizon))
+    mean = point.means(panel.take(np.array([series])), origin, horizon)[0, 0]
     total = float(mean.sum(dtype=np.float64))
     return Explanation(total, {BASE: total})
 
 
-def _boosted(point: FittedBoosted, panel: Panel, series: int, horizon: int) -> Explanation:
-    base, logs, names = point.contributions(panel, series, horizon)
+def _shared(forecast: np.ndarray, logs: np.ndarray, names: list[str]) -> Explanation:
+    """Share a forecast [horizon] among what multiplies it, ``logs`` [horizon, names]; the level is what is left."""
     change = logs.sum(1)
-    forecast = base * np.exp(change)
+    base = forecast * np.exp(-change)
     # Logarithmic mean of forecast and base: what one unit on the log scale is worth in units of demand.
-    worth = np.where(np.abs(change) > 1e-9, (forecast - base) / np.where(change == 0, 1, change), base)
+    worth = np.where(np.abs(change) > _SURE, (forecast - base) / np.where(change == 0, 1, change), base)
     parts = {BASE: float(base.sum(dtype=np.float64))}
-    for column, name in enumerate([*names, REST]):
+    for column, name in enumerate(names):
         group = next((g for g, heads in GROUPS.items() if name.startswith(heads)), REST)
         parts[group] = parts.get(group, 0.0) + float((worth * logs[:, column]).sum())
     return Explanation(float(forecast.sum(dtype=np.float64)), parts)
+
+
+def structured_logs(point: FittedStructured, panel: Panel, series: int, horizon: int) -> tuple[np.ndarray, list[str]]:
+    """What multiplies one series' level in the structured baseline, by covariate and part of the calendar.
+
+    A price counts from where it stands at the origin, everything else from there being none.
+
+    Returns:
+        Logarithms float64 [horizon, names], and the names.
+    """
+    origin = panel.shape[1] - 1
+    days = origin + np.arange(1, horizon + 1)
+    group = int(point.table.of(panel)[series, 2].round())
+    x, since = design.matrix(point.columns, panel, series, origin + 1 + horizon)
+    seen = np.where(since[days] <= origin, x[days] * point.coefficients[group], 0.0)
+    sources = list(dict.fromkeys(column.source for column in point.columns))
+    logs = [seen[:, [c.source == source for c in point.columns]].sum(1) for source in sources]
+    answer, given = point.response, response.covariates(panel, point.response).part(slice(series, series + 1))
+    for k in range(len(answer.names)):
+        table = np.zeros_like(answer.table)
+        table[k] = answer.table[k]
+        at = np.array([response.told(given, answer.kinds, table, 0, t, origin) for t in [origin, *days.tolist()]])
+        logs.append(at[1:] - at[0] if answer.kinds[k] == response.LOG else at[1:])
+    if not logs:
+        return np.zeros((horizon, 0)), []
+    # A closed day's effect is bounded; so is what is told of it.
+    return np.clip(np.column_stack(logs), -12.0, 12.0), [*sources, *answer.names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from windvane.backtest.run import PanelAt, Replay
 from windvane.config import Backtest, ForecastSettings
 from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
+from windvane.futures import Policy, Scenario
 from windvane.models import registry
-from windvane.models.wrappers.calibrate import FittedCalibrated
-from windvane.models.wrappers.dependence import error_blocks
+from windvane.models.wrappers.blend import Blend
+from windvane.models.wrappers.calibrate import Evidence, FittedCalibrated
+from windvane.models.wrappers.dependence import Relations, learn
 from windvane.panel import Panel
 
 
@@ -62,7 +64,8 @@ def backtest(
     models = [registry.model(name, forecast.quantile_levels) for name in settings.models]
     simple = [model.name for model in models if model.point.capabilities.simple]
     replay = Replay(panel, models, forecast.horizon, forecast.seed, panel_at)
-    board = Board(panel, simple, forecast.seed)
+    combined = [model.name for model in models if isinstance(model.point, Blend)]
+    board = Board(panel, simple, forecast.seed, combined)
     plan = folds(panel, forecast.horizon, settings.choose_folds, settings.report_folds)
     chosen: Mapping[str, str] | None = None
     for result in replay.run(plan, progress):
@@ -86,6 +89,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
     origin = np.array([panel.shape[1] - 1])
     fitted: dict[str, FittedCalibrated] = {}
     parts: dict[str, Forecast] = {}
+    past: dict[str, Evidence | Sequence[Evidence] | None] = {}
     names = sorted(set(model.tolist()))
     with progress.task("forecast", len(names) + 1) as task:
         for name in names:
@@ -95,15 +99,21 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
             point = calibrated.point.fit(panel, settings.horizon, rng)
             evidence = choice.replay.evidence[name] or calibrated.evidence(point, panel, settings.horizon, rng)
             fitted[name] = calibrated.finish(point, panel, settings.horizon, rng, evidence)
+            past[name] = evidence
             parts[name] = fitted[name].forecast(panel, point.means(panel, origin, settings.horizon)[:, 0])
             task.advance()
         task.describe("forecast: dependence")
-        blocks = error_blocks(panel, settings.horizon)
+        # Sums err as the model errs that most of the demand is forecast by.
+        main = max(names, key=lambda name: float(parts[name].mean[model == name].sum()))
+        relations = learn(panel, settings.horizon, past[main])
         task.advance()
-    return Produced(_compose(panel, parts, model, blocks, settings.seed), model, segment, fitted)
+    fitted = {name: replace(one, relations=relations) for name, one in fitted.items()}
+    return Produced(_compose(panel, parts, model, relations, settings.seed), model, segment, fitted)
 
 
-def _compose(panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, blocks: np.ndarray, seed: int) -> Forecast:
+def _compose(
+    panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, relations: Relations, seed: int
+) -> Forecast:
     some = next(iter(parts.values()))
     mean, quantiles = np.empty_like(some.mean), np.empty_like(some.quantiles)
     for name, part in parts.items():
@@ -117,30 +127,53 @@ def _compose(panel: Panel, parts: Mapping[str, Forecast], model: np.ndarray, blo
         quantiles=quantiles,
         levels=some.levels,
         identity=panel.identity,
-        blocks=blocks,
+        dependence=relations.of(panel),
         counts=panel.counts,
         seed=seed,
     )
 
 
-PRESETS: Mapping[str, tuple[Sequence[str], int]] = {
-    "fast": (("moving_average", "seasonal_es", "tsb", "boosted", "blend"), 3),
-    "simple": (("moving_average", "ses", "seasonal_es", "tsb"), 2),
+@dataclass(frozen=True)
+class Preset:
+    """How much is tried.
+
+    Attributes:
+        models: names from the registry; the first combination among them is preferred.
+        folds: origins of the past that the choice is made on; 0 = the first model is taken.
+    """
+
+    models: tuple[str, ...]
+    folds: int
+
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(("structured",), 0),
+    "balanced": Preset(("blend", "blend_wide", "structured", "boosted", "tsb"), 3),
+    "best": Preset(("blend", "blend_wide", "structured", "boosted", "seasonal_es", "ses", "tsb", "moving_average"), 6),
 }
-"""Preset -> models tried, folds to choose on."""
+"""What ``preset`` of :func:`forecast` means."""
 
 
-def forecast(panel: Panel, horizon: int, preset: str = "fast", seed: int = 1) -> Forecast:
+def forecast(
+    panel: Panel,
+    horizon: int,
+    preset: str = "balanced",
+    seed: int = 1,
+    missing: Mapping[str, Policy | Scenario] | None = None,
+) -> Forecast:
     """Forecast every series of a panel, with the model that its own past favours.
 
     Args:
         panel: the series; see :meth:`windvane.panel.Panel.from_frame`.
         horizon: periods ahead, at least 1.
-        preset: "fast" (smoothing, intermittent and boosted trees) or "simple" (no trees).
+        preset: "fast" (effects of days, responses to plans and smoothed levels; seconds), "balanced" (that, boosted
+            trees and combinations of both, chosen on three origins) or "best" (more of them, on six origins).
         seed: seed of everything random; the same seed gives the same forecast.
+        missing: by covariate known in advance, what stands in where its future is absent; see
+            :meth:`windvane.panel.Panel.complete`.
 
     Returns:
-        A forecast with mean, quantiles and joint paths.
+        A forecast with mean, quantiles and joint paths; ``assumed`` names what stood in for absent futures.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -160,13 +193,13 @@ def forecast(panel: Panel, horizon: int, preset: str = "fast", seed: int = 1) ->
 
     if preset not in PRESETS:
         raise ConfigError(f"preset={preset!r} is not a preset.", f"Choose from {', '.join(PRESETS)}.")
-    names, count = PRESETS[preset]
     config = parse(
         {
             "forecast": {"horizon": horizon, "seed": seed},
-            "backtest": {"models": tuple(names), "choose_folds": count, "report_folds": 0},
+            "backtest": {"models": PRESETS[preset].models, "choose_folds": PRESETS[preset].folds, "report_folds": 0},
         },
         "windvane.forecast",
     )
-    panel.require_future(horizon)
-    return produce(panel, backtest(panel, config.backtest, config.forecast), config.forecast).forecast
+    panel, assumed = panel.complete(horizon, missing)
+    found = produce(panel, backtest(panel, config.backtest, config.forecast), config.forecast).forecast
+    return replace(found, assumed=assumed)

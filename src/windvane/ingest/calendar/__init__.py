@@ -13,6 +13,7 @@ Example:
 
 from windvane.ingest.calendar.align import same_time_last_year
 from windvane.ingest.calendar.festivals import phases_between
+from windvane.ingest.calendar.lay import with_holidays
 from windvane.ingest.calendar.public import countries, days_off, holidays_between
 
-__all__ = ["countries", "days_off", "holidays_between", "phases_between", "same_time_last_year"]
+__all__ = ["countries", "days_off", "holidays_between", "phases_between", "same_time_last_year", "with_holidays"]

@@ -8,9 +8,11 @@ Covariates that differ from series to series (prices, promotions) are left to th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from windvane.futures import FILLED
 from windvane.panel import Panel
 
 CLOSED = ("closed", "event_closed")
@@ -34,9 +36,10 @@ class Column:
         name: what it is, such as "weekday=5" or "holiday=Easter Sunday, day after".
         source: "calendar", or the name of a shared covariate.
         code: position in the calendar's cycle, or code of a text; -1 = the number itself.
-        lag: periods after the day that it speaks of.
+        lag: periods after the last day of an event, or, below 0, before its first.
         center: taken off a number; what it is where unknown.
         spread: standard deviation of the effect expected of it, on the log scale.
+        place: which day of an event that lasts, 1 = the first; 0 = each of them.
     """
 
     name: str
@@ -45,12 +48,18 @@ class Column:
     lag: int
     center: float
     spread: float
+    place: int = 0
 
 
 def patterns(values: np.ndarray) -> np.ndarray:
     """Number of the pattern that a series' covariate follows, int64 [series]; equal rows share one."""
-    weights = np.random.default_rng(0).uniform(1, 2, values.shape[1])
-    mark = np.nan_to_num(values, nan=-7.5).astype(np.float64) @ weights
+    # Whole numbers, since sums of floating point numbers depend on the order in which a processor takes them.
+    bits = (np.nan_to_num(values, nan=-7.5).astype(np.float32) + np.float32(0)).view(np.uint32)
+    weights = np.random.default_rng(0).integers(1, 2**63, values.shape[1], np.uint64)
+    mark = np.zeros(len(values), np.uint64)
+    for first in range(0, values.shape[1], 64):
+        part = slice(first, first + 64)
+        mark += (bits[:, part] * weights[part]).sum(axis=1, dtype=np.uint64)
     number: np.ndarray = np.unique(mark, return_inverse=True)[1]
     return number
 
@@ -60,6 +69,8 @@ def shared(panel: Panel) -> dict[str, np.ndarray]:
     most = min(REGIONS, max(1, panel.shape[0] // _SERIES_PER_PATTERN))
     found = {}
     for name, known in panel.known.items():
+        if known.policy in FILLED:  # what stands in for it differs from origin to origin
+            continue
         number = patterns(known.values)
         if number.max(initial=0) < most:
             found[name] = number
@@ -95,7 +106,6 @@ def columns(panel: Panel, names: tuple[str, ...]) -> tuple[Column, ...]:
 
 def _of(past: np.ndarray, name: str, texts: tuple[str, ...] | None, lags: tuple[int, ...]) -> list[Column]:
     """Columns of one shared covariate."""
-    beside = {-1: ", day before", 0: "", 1: ", day after"}
     if texts is None:
         number = np.nan_to_num(past)
         whole = bool(np.isin(number, (0.0, 1.0)).all())
@@ -104,13 +114,23 @@ def _of(past: np.ndarray, name: str, texts: tuple[str, ...] | None, lags: tuple[
             return []
         wide = _EVENT if whole else _WAVE / spread
         return [Column(name, name, -1, 0, center, wide)]
-    seen = np.unique(past[~np.isnan(past)]).astype(int)
-    return [
-        Column(f"{name}={texts[code]}{beside[lag]}", name, int(code), lag, 0.0, _EVENT if lag == 0 else _BESIDE)
-        for code in seen
-        if texts[code]
-        for lag in lags
-    ]
+    found = []
+    for code in np.unique(past[~np.isnan(past)]).astype(int):
+        if not texts[code]:
+            continue
+        found.append(event(name, texts[code], int(code), 0, _EVENT))
+        found += [event(name, texts[code], int(code), lag, _BESIDE) for lag in lags if lag]
+    return found
+
+
+def event(name: str, text: str, code: int, lag: int, spread: float, place: int = 0) -> Column:
+    """The column of an event, or of a day beside or within it; see :class:`Column`."""
+    what = f"{name}={text}"
+    if lag:
+        what += f", {abs(lag)} day{'s' if abs(lag) > 1 else ''} {'after' if lag > 0 else 'before'}"
+    if place:
+        what += f", day {place}"
+    return Column(what, name, code, lag, 0.0, spread, place)
 
 
 def matrix(made: tuple[Column, ...], panel: Panel, row: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,6 +148,7 @@ def matrix(made: tuple[Column, ...], panel: Panel, row: int, stop: int) -> tuple
     """
     out, since = np.zeros((stop, len(made))), np.full((stop, len(made)), -1, np.int32)
     cycles = _cycles(panel, panel.first + np.arange(stop))
+    events: dict[tuple[str, int], Occasions] = {}
     for k, column in enumerate(made):
         if column.source in cycles:
             out[:, k] = cycles[column.source][column.code]
@@ -138,12 +159,42 @@ def matrix(made: tuple[Column, ...], panel: Panel, row: int, stop: int) -> tuple
         at = np.arange(stop) - column.lag
         inside = (at >= 0) & (at < known.values.shape[1])
         spot = np.where(inside, at, 0)
-        value = np.where(inside, known.values[row, spot], np.nan)
         if known.since is not None:
             since[:, k] = np.where(inside, known.since[row, spot], -1)
-        off = np.where(np.isnan(value), 0.0, value - column.center)
-        out[:, k] = off if column.code < 0 else value == column.code
+        if column.code < 0:
+            value = np.where(inside, known.values[row, spot], np.nan)
+            out[:, k] = np.where(np.isnan(value), 0.0, value - column.center)
+        else:
+            key = column.source, column.code
+            if key not in events:
+                events[key] = occasions(known.values[row], column.code)
+            out[:, k] = np.where(inside, events[key].days(column)[spot], False)
     return out, since
+
+
+class Occasions(NamedTuple):
+    """When an event takes place: bool [periods] each, and the number of each of its days, from 1 on [periods]."""
+
+    there: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    number: np.ndarray
+
+    def days(self, column: Column) -> np.ndarray:
+        """The days that a column's own days are counted from, bool [periods]."""
+        if column.lag:
+            return self.first if column.lag < 0 else self.last
+        return self.number == column.place if column.place else self.there
+
+
+def occasions(values: np.ndarray, code: int) -> Occasions:
+    """Where a text stands in one series' covariate [periods]."""
+    there = values == code
+    first, last = there.copy(), there.copy()
+    first[1:] &= ~there[:-1]
+    last[:-1] &= ~there[1:]
+    number = np.cumsum(there)
+    return Occasions(there, first, last, (number - np.maximum.accumulate(np.where(first, number - 1, 0))) * there)
 
 
 def _cycles(panel: Panel, number: np.ndarray) -> dict[str, np.ndarray]:

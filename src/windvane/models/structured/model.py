@@ -12,6 +12,7 @@ from windvane.models.base import Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
 from windvane.models.structured import design, profile, response
+from windvane.models.structured.festivals import with_reach
 from windvane.models.structured.response import Covariates, Response
 from windvane.panel import Panel
 
@@ -102,7 +103,7 @@ class FittedStructured:
         for g in np.unique(group):
             b = self.coefficients[g]
             x, since = design.matrix(self.columns, panel, int(np.flatnonzero(group == g)[0]), stop)
-            effect[g] = profile.effects(x[:time], b)
+            effect[g] = profile.effects(x[:time], b, since[:time])
             ahead[g] = profile.ahead(x, since, b, origins, horizon)
         return effect, ahead
 
@@ -135,12 +136,14 @@ class Structured:
         regions = design.shared(panel)
         columns = design.columns(panel, tuple(regions))
         groups = profile.groups(panel, regions)
-        coefficients = profile.learn(panel, columns, groups)
+        sums = profile.sums(panel, groups)
+        columns = with_reach(panel, columns, sums[-1])
+        coefficients = profile.learn(panel, columns, sums)
         unit, time = panel.freq.unit, panel.shape[1]
         effect = np.ones((len(coefficients), time))
         for g, b in enumerate(coefficients):
-            row = int(np.flatnonzero(groups.finest == g)[0])
-            effect[g] = profile.effects(design.matrix(columns, panel, row, time)[0], b)
+            x, since = design.matrix(columns, panel, int(sums[0].row[g]), time)
+            effect[g] = profile.effects(x, b, since)
         own = tuple(name for name in panel.known if name not in regions)
         answer = response.learn(panel, own, effect, groups.finest, profile.MEMORY[unit])
         factor = np.ones(panel.shape, np.float32)

@@ -10,6 +10,7 @@ Hill 2006, Data Analysis Using Regression and Multilevel/Hierarchical Models).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -81,43 +82,83 @@ def _parent(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     return out
 
 
-def learn(panel: Panel, made: tuple[design.Column, ...], found: Groups) -> np.ndarray:
+class Level(NamedTuple):
+    """Sums of the groups of one level.
+
+    ``group`` int64 [finest groups], which of them each finest group lies in; ``row`` int64 [groups], a series of each;
+    ``total`` float64 [groups, time]; ``sure`` bool of that shape: whether enough of it is known to learn from.
+    """
+
+    group: np.ndarray
+    row: np.ndarray
+    total: np.ndarray
+    sure: np.ndarray
+
+
+def sums(panel: Panel, found: Groups) -> list[Level]:
+    """Sums by level, from the finest groups up."""
+    # A group's level moves with what is unknown; days on which much of it is unknown say nothing.
+    parts = (
+        np.nan_to_num(panel.sales).clip(0), (~np.isnan(panel.sales)).astype(np.float32),
+        (panel.state != 0).astype(np.float32),
+    )  # fmt: skip
+    finest = [sum_by(found.finest, part) for part in parts]
+    series = np.zeros(len(finest[0]), np.int64)
+    series[found.finest[::-1]] = np.arange(len(found.finest))[::-1]
+    group, made = np.arange(len(series)), []
+    for up in (None, *found.above):
+        group = group if up is None else up[group]
+        total, told, there = (sum_by(group, part) for part in finest)
+        made.append(Level(group, series[np.unique(group, return_index=True)[1]], total, told >= 0.5 * there.clip(1)))
+    return made
+
+
+def learn(panel: Panel, made: tuple[design.Column, ...], levels: list[Level]) -> np.ndarray:
     """Coefficients of every finest group, float64 [groups, columns].
 
     Args:
         panel: the series.
         made: columns of the design.
-        found: the groups.
+        levels: what :func:`sums` gives.
     """
-    time = panel.shape[1]
-    sums = sum_by(found.finest, np.nan_to_num(panel.sales).clip(0))
-    # A group's level moves with what is unknown; days on which much of it is unknown say nothing.
-    known = sum_by(found.finest, (~np.isnan(panel.sales)).astype(np.float32))
-    alive = sum_by(found.finest, (panel.state != 0).astype(np.float32))
-    members = [np.arange(len(sums))]
-    for up in found.above:
-        members.append(up[members[-1]])
-    row = np.zeros(len(sums), np.int64)
-    row[found.finest[::-1]] = np.arange(len(found.finest))[::-1]
-    spread = np.array([column.spread for column in made])
-    memory = MEMORY[panel.freq.unit]
-    shut = np.array([column.source in design.CLOSED for column in made])
-    coefficients: np.ndarray | None = None
-    for level in range(len(members) - 1, -1, -1):
-        group = members[level]
-        total, told, there = (sum_by(group, part) for part in (sums, known, alive))
-        sure = told >= 0.5 * np.maximum(there, 1)
-        found_here = np.zeros((len(total), len(made)))
-        for g in range(len(total)):
-            first = int(np.flatnonzero(group == g)[0])
-            x, _ = design.matrix(made, panel, int(row[first]), time)
-            above = np.zeros(len(made)) if coefficients is None else coefficients[int(members[level + 1][first])]
-            prior = spread * (1.0 if coefficients is None else _OWN)
-            found_here[g] = _fit(total[g], sure[g] & ~x[:, shut].any(axis=1), x, above, prior, memory)
-        coefficients = found_here
-    assert coefficients is not None
+    shut = np.array([column.source in design.CLOSED for column in made], bool)
+    coefficients = top(panel, made, levels[-1])
+    for level, above in zip(levels[-2::-1], levels[:0:-1], strict=True):
+        up = np.zeros(len(level.total), np.int64)
+        up[level.group] = above.group
+        coefficients = _learn(panel, made, level, coefficients[up], _OWN)
     coefficients[:, shut] = _SHUT
     return coefficients
+
+
+def top(panel: Panel, made: tuple[design.Column, ...], level: Level) -> np.ndarray:
+    """Coefficients of the groups of the highest level, float64 [groups, columns]."""
+    return _learn(panel, made, level, np.zeros((len(level.total), len(made))), 1.0)
+
+
+def _learn(panel: Panel, made: tuple[design.Column, ...], level: Level, above: np.ndarray, share: float) -> np.ndarray:
+    """Coefficients of a level's groups, drawn towards those ``above`` [groups, columns]."""
+    spread, memory = np.array([column.spread for column in made]), MEMORY[panel.freq.unit]
+    shut = np.array([column.source in design.CLOSED for column in made], bool)
+    out = np.zeros((len(level.total), len(made)))
+    for g, (total, sure) in enumerate(zip(level.total, level.sure, strict=True)):
+        x, _ = design.matrix(made, panel, int(level.row[g]), panel.shape[1])
+        out[g] = _fit(total, sure & ~x[:, shut].any(axis=1), x, above[g], spread * share, memory)
+    return out
+
+
+def left_over(panel: Panel, made: tuple[design.Column, ...], level: Level, coefficients: np.ndarray) -> np.ndarray:
+    """Logarithm of what was sold over what was expected, float64 [groups, time]; NaN where nothing can be said."""
+    memory = MEMORY[panel.freq.unit]
+    shut = np.array([column.source in design.CLOSED for column in made], bool)
+    out = np.full(level.total.shape, np.nan)
+    for g, (total, sure) in enumerate(zip(level.total, level.sure, strict=True)):
+        x, _ = design.matrix(made, panel, int(level.row[g]), panel.shape[1])
+        use = sure & ~x[:, shut].any(axis=1)
+        effect = effects(x, coefficients[g])
+        mean = np.maximum(_level(total, effect * use, memory) * effect, 1e-9)
+        out[g, use] = np.log(np.maximum(total, 0.02 * mean) / mean)[use]
+    return out
 
 
 def _fit(
@@ -196,8 +237,17 @@ def _level(total: np.ndarray, exposure: np.ndarray, memory: float) -> np.ndarray
     return out
 
 
-def effects(x: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Effects of days, float64 [periods]: 1 for a day without any."""
+def effects(x: np.ndarray, coefficients: np.ndarray, since: np.ndarray | None = None) -> np.ndarray:
+    """Effects of days, float64 [periods]: 1 for a day without any.
+
+    Args:
+        x: the design [periods, columns].
+        coefficients: of the columns.
+        since: column at whose end each value became known [periods, columns]; what was told after its own day counts
+            as unknown.
+    """
+    if since is not None:
+        x = np.where(since > np.arange(len(x))[:, None], 0.0, x)
     out: np.ndarray = np.exp(np.clip(x @ coefficients, _LEAST, _MOST))
     return out
 

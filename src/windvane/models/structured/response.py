@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from windvane.engine import map_parts
+from windvane.futures import FILLED
 from windvane.models.smoothing import spans
 from windvane.panel import Panel
 
@@ -50,16 +51,21 @@ class Covariates(NamedTuple):
     """Covariates of a panel as the kernels take them.
 
     ``values`` float32 [covariates, series, width], logarithms where the kind says so; ``since`` int32 of that shape, or
-    [covariates, series, 0] if all has always been known; ``first`` float64 [covariates, series]: first known logarithm.
+    [covariates, series, 0] if all has always been known; ``first`` float64 [covariates, series]: first known logarithm;
+    ``stand`` float32 [covariates, series, width], what stands in after each column (see
+    :attr:`windvane.futures.Known.stand`), or [covariates, series, 0] if nothing does; ``season`` int64 [covariates]:
+    the season repeated where ``stand`` is NaN, 0 = none.
     """
 
     values: np.ndarray
     since: np.ndarray
     first: np.ndarray
+    stand: np.ndarray
+    season: np.ndarray
 
-    def part(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def part(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Those of some series."""
-        return self.values[:, rows], self.since[:, rows], self.first[:, rows]
+        return self.values[:, rows], self.since[:, rows], self.first[:, rows], self.stand[:, rows], self.season
 
 
 def covariates(panel: Panel, response: Response) -> Covariates:
@@ -70,37 +76,64 @@ def covariates(panel: Panel, response: Response) -> Covariates:
     told = any(panel.known[n].since is not None for n in response.names if n in panel.known)
     since = np.full(shape if told else (shape[0], shape[1], 0), -1, np.int32)
     first = np.zeros(shape[:2])
+    filled = any(panel.known[n].policy in FILLED for n in response.names if n in panel.known)
+    stand = np.full(shape if filled else (shape[0], shape[1], 0), np.nan, np.float32)
+    season = np.zeros(shape[0], np.int64)
     for k, name in enumerate(response.names):
         known = panel.known.get(name)
         if known is None:
             continue
         have = known.values.shape[1]
-        part = known.values.astype(np.float32)
-        if response.kinds[k] == LOG:
-            part = np.where(part > 0, np.log(np.maximum(part, 1e-9)), np.nan)
-            seen = ~np.isnan(part)
+        kind, unit = int(response.kinds[k]), float(response.unit[k])
+        part = _measured(known.values, kind, unit)
+        if kind == LOG:
+            seen = ~np.isnan(part) & (True if known.since is None else known.since <= np.arange(have)[None, :])
             at = seen.argmax(axis=1)
             first[k] = np.where(seen.any(axis=1), part[np.arange(len(part)), at], 0.0)
-        elif response.kinds[k] == NUMBER:
-            part = part / response.unit[k]
         values[k, :, :have] = part
         if known.since is not None:
             since[k, :, :have] = known.since
-    return Covariates(values, since, first)
+        if known.policy in FILLED:
+            stand[k, :, :have] = _measured(known.stand, kind, unit)
+            season[k] = known.season if known.policy == "forecast" else 0
+    return Covariates(values, since, first, stand, season)
+
+
+def _measured(values: np.ndarray, kind: int, unit: float) -> np.ndarray:
+    """Values as the kernels take them, float32."""
+    if kind == LOG:
+        return np.where(values > 0, np.log(np.maximum(values, 1e-9)), np.nan).astype(np.float32)
+    return values.astype(np.float32) / np.float32(unit) if kind == NUMBER else values.astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _stand_in(given, k, s, t, origin):  # type: ignore[no-untyped-def]
+    """What stands in for a cell after the origin that is not known there, else NaN."""
+    values, since, _, stand, season = given
+    if t <= origin or origin >= stand.shape[2]:
+        return np.nan
+    v = stand[k, s, origin]
+    if np.isnan(v) and season[k] > 0:
+        back = t - season[k] * ((t - origin + season[k] - 1) // season[k])
+        if back >= 0 and (since.shape[2] == 0 or since[k, s, back] <= origin):
+            v = values[k, s, back]
+    return v
 
 
 @njit(cache=True, nogil=True)
 def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
     """Logarithm of the response of a cell as known at ``origin``; what is not known then is as it usually is.
 
-    ``given``: values, since and first of :class:`Covariates`. A price that is not known stays as it was.
+    ``given``: the parts of :class:`Covariates`. A price that is not known stays as it was.
     """
-    values, since, first = given
+    values, since, first, _, _ = given
     total = 0.0
     for k in range(values.shape[0]):
         v = values[k, s, t] if t < values.shape[2] else np.nan
         if since.shape[2] > 0 and t < values.shape[2] and since[k, s, t] > origin:
             v = np.nan
+        if np.isnan(v):
+            v = _stand_in(given, k, s, t, origin)
         if kinds[k] == LOG:
             back = min(origin, values.shape[2] - 1)
             while np.isnan(v) and back >= 0 and back < t:
@@ -132,7 +165,7 @@ def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, grad
     ``exposure`` float64 [series, time]: effects of days; ``at`` int64 [covariates, codes]: number of a parameter, -1 =
     none; ``factor`` float32 [series, time]: responses so far.
     """
-    values, _, first = given
+    values, _, first, _, _ = given
     series, time = sales.shape
     mean, due = np.zeros(time), np.zeros(time)
     which, size = np.zeros(values.shape[0], np.int64), np.zeros(values.shape[0])
@@ -190,8 +223,9 @@ def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.
     time = panel.shape[1]
     kinds, units, codes = [], [], []
     for name in names:
-        past = panel.known[name].values[:, :time]
-        seen = past[~np.isnan(past)]
+        known = panel.known[name]
+        past = known.values[:, :time]
+        seen = past[~np.isnan(past) if known.since is None else ~np.isnan(past) & (known.since[:, :time] < time)]
         text = name in panel.levels
         log = not text and seen.size > 0 and float(seen.min()) > 0
         kinds.append(TEXT if text else LOG if log else NUMBER)

@@ -6,19 +6,25 @@ The layer round every model: it checks the input, adds calibrated quantiles, joi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from windvane.forecasts import Forecast, tidy
+from windvane.forecasts import Dependence, Forecast, between, tidy
 from windvane.models.base import Artifact, FittedPoint, PointModel
-from windvane.models.wrappers.dependence import error_blocks
+from windvane.models.wrappers.dependence import Relations, learn
 from windvane.models.wrappers.distribution import Distribution, idle, pairs, volatility
 from windvane.panel import Panel
 from windvane.schema import QUANTILE_LEVELS
 
 _MAX_ORIGINS = 8
+_TRIED = 2000
+_PATHS = 100
+_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)
+_SWING = 0.1
+"""Usual change of log sales from window to window, counted as two windows."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Calibrated:
     Attributes:
         point: the point model.
         levels: probabilities of the quantiles.
-        dependent: whether paths borrow the rank order of past errors (else steps and series are independent).
+        dependent: whether paths of series and steps move together as past errors did (else they are independent).
     """
 
     point: PointModel
@@ -90,8 +96,12 @@ class Calibrated:
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedCalibrated:
         """Fit the point model and learn the distribution of its errors on the panel's own past."""
-        fitted = self.point.fit(panel, horizon, rng)
-        return self.finish(fitted, panel, horizon, rng, self.evidence(fitted, panel, horizon, rng))
+        point = self.point.fit(panel, horizon, rng)
+        evidence = self.evidence(point, panel, horizon, rng)
+        fitted = self.finish(point, panel, horizon, rng, evidence)
+        if not self.dependent:
+            return fitted
+        return replace(fitted, relations=related(fitted, panel, evidence))
 
     def evidence(self, fitted: FittedPoint, panel: Panel, horizon: int, rng: np.random.Generator) -> Evidence | None:
         """Forecast the panel's own past; a pooled model is refitted as of the oldest origin for it."""
@@ -117,15 +127,21 @@ class Calibrated:
         origins = np.concatenate([np.empty(0, np.int64), *(e.origins for e in several)])
         means = np.concatenate([empty, *(e.means for e in several)], axis=1)
         order = np.argsort(origins, kind="stable")
-        data = pairs(panel, origins[order], means[:, order], rng).recentred(_trust(origins, horizon))
+        data = pairs(panel, origins[order], means[:, order], rng)
+        lift = data.lift(_trust(origins, horizon), _swing(panel, horizon), _windows(origins, horizon))
         return FittedCalibrated(
             name=self.name,
             point=fitted,
-            distribution=Distribution.learn(data, self.levels, panel.counts, rng),
+            distribution=Distribution.learn(data.recentred(), self.levels, panel.counts, rng),
             horizon=horizon,
-            dependent=self.dependent,
+            lift=lift,
             seed=int(rng.integers(2**31)),
         )
+
+
+def _windows(origins: np.ndarray, horizon: int) -> float:
+    """Windows of time that forecasts from such origins cover."""
+    return 1 + float(np.ptp(origins)) / horizon if len(origins) else 0.0
 
 
 def _trust(origins: np.ndarray, horizon: int) -> float:
@@ -133,8 +149,94 @@ def _trust(origins: np.ndarray, horizon: int) -> float:
 
     Within one window of time all series share its ups and downs: from that alone nobody can tell a bias from chance.
     """
-    windows = 1 + float(np.ptp(origins)) / horizon if len(origins) else 0.0
-    return float(np.clip(2 * (windows - 1.5), 0.0, 1.0))
+    return float(np.clip(2 * (_windows(origins, horizon) - 1.5), 0.0, 1.0))
+
+
+def _swing(panel: Panel, horizon: int) -> float:
+    """Variance of the change of log sales of all series from one window of a horizon to the next, trend left out."""
+    width = min(horizon, max(1, panel.shape[1] // 3))
+    count = panel.shape[1] // width
+    sales = panel.sales[:, panel.shape[1] - count * width :]
+    known = ~np.isnan(sales)
+    parts = np.where(known, sales, 0).reshape(len(sales), count, width).sum(axis=2, dtype=np.float64)
+    seen = known.reshape(len(sales), count, width).any(axis=2)
+    change = []
+    for i in range(count - 1):
+        both = seen[:, i] & seen[:, i + 1]
+        before, after = float(parts[both, i].sum()), float(parts[both, i + 1].sum())
+        if before > 0 and after > 0:
+            change.append(np.log(after / before))
+    about = np.asarray(change) - (np.mean(change) if change else 0.0)
+    return float((np.square(about).sum() + 2 * _SWING**2) / max(len(about) + 1, 2))
+
+
+def _agreed(mean: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles [series, horizon, levels] scaled so that what paths sum to is the sum of expected demand."""
+    low, share = between(np.asarray(levels), (np.arange(1000) + 0.5) / 1000)
+    weight = np.bincount(low, 1 - share, len(levels)) + np.bincount(low + 1, share, len(levels))
+    given, wanted = float((quantiles.sum(axis=(0, 1)) * weight).sum()) / 1000, float(mean.sum(dtype=np.float64))
+    if given <= 0 or wanted <= 0:
+        return quantiles
+    scaled: np.ndarray = quantiles * np.clip(wanted / given, 0.8, 1.25)
+    return scaled
+
+
+def related(
+    fitted: FittedCalibrated, panel: Panel, evidence: Evidence | Sequence[Evidence] | None, rng_seed: int = 1
+) -> Relations:
+    """What moves together, sized so that sums of single series over the horizon are covered as often as they should.
+
+    Shocks sized by squared errors alone come out too small or too large where few series move far. What stays of a
+    series' own shock is therefore scaled by the factor that covered the sums of the evidence best.
+
+    Args:
+        fitted: the model with the distribution of its errors.
+        panel: the series.
+        evidence: forecasts of the past by the model.
+        rng_seed: seed of the series drawn where there are many, and of the randomised PIT.
+    """
+    relations = learn(panel, fitted.horizon, evidence)
+    several = [] if evidence is None else list(evidence) if isinstance(evidence, Sequence) else [evidence]
+    rng = np.random.default_rng(rng_seed)
+    rows = np.sort(rng.choice(panel.shape[0], min(panel.shape[0], _TRIED), replace=False))
+    some, cases = panel.take(rows), []
+    for one in several:
+        full = one.origins + fitted.horizon < panel.shape[1]
+        for i in np.flatnonzero(full)[[0, -1]] if full.any() else ():
+            at = one.origins[i : i + 1]
+            sales = some.sales[:, at[0] + 1 : at[0] + 1 + fitted.horizon].sum(axis=1)
+            mean = one.means[rows, i]
+            known = ~np.isnan(sales) & (some.launch <= at[0])
+            sales = sales * float(mean[known].sum() / max(float(sales[known].sum()), 1e-12))
+            quantiles = fitted.distribution.quantiles(mean, volatility(some, at)[:, 0], idle(some, at)[:, 0])
+            quantiles = tidy(mean, _agreed(mean, quantiles, fitted.distribution.levels), panel.counts)[1]
+            cases.append((np.where(known, sales, np.nan), quantiles))
+    if not cases:
+        return relations
+    return replace(relations, own=relations.own * np.array([1.0, _best(relations, fitted, panel, rows, cases) ** 2]))
+
+
+def _best(relations: Relations, fitted: FittedCalibrated, panel: Panel, rows: np.ndarray, cases: list) -> float:
+    from windvane.sampling import Sampler
+    whole = relations.of(panel).take(rows)
+    levels = fitted.distribution.levels
+    def miss(factor):
+        own = whole.own * np.array([1.0, factor], np.float32)
+        sampler = Sampler.of(replace(whole, own=own), levels, (fitted.horizon, _PATHS), fitted.seed, panel.counts)
+        u = []
+        for sales, quantiles in cases:
+            sums = sampler.draw(quantiles, panel.identity[rows], np.arange(len(rows))).sum(axis=2)
+            below, upto = (sums < sales[:, None] - 1e-6).mean(1), (sums <= sales[:, None] + 1e-6).mean(1)
+            n = len(sums[0])
+            v = np.random.default_rng(1).uniform(size=len(sales))
+            pit = (below * n + v * ((upto - below) * n + 1)) / (n + 1)
+            u.append(pit[~np.isnan(sales)])
+        u = np.concatenate(u)
+        c80, c95 = ((u > .1) & (u < .9)).mean(), ((u > .025) & (u < .975)).mean()
+        import os
+        if os.environ.get('DBG'): print('   tune', factor, len(u), c80.round(3), c95.round(3))
+        return abs(c80 - .8) + abs(c95 - .95)
+    return min(_FACTORS, key=miss)
 
 
 def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
@@ -145,13 +247,25 @@ def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class FittedCalibrated:
-    """A fitted model with its distribution."""
+    """A fitted model with its distribution.
+
+    Attributes:
+        name: name of the point model.
+        point: the fitted point model.
+        distribution: demand given its expectation.
+        horizon: steps that are forecast.
+        lift: what expected demand is multiplied by, where past forecasts were too low or too high beyond chance.
+        relations: what moves together; None = nothing.
+        seed: seed of the paths.
+        notes: remarks by name.
+    """
 
     name: str
     point: FittedPoint
     distribution: Distribution
     horizon: int
-    dependent: bool = True
+    lift: float = 1.0
+    relations: Relations | None = None
     seed: int = 1
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -164,27 +278,27 @@ class FittedCalibrated:
         panel.require_future(self.horizon)
         origin = np.array([panel.shape[1] - 1])
         mean = self.point.means(panel, origin, self.horizon)[:, 0]
-        blocks = error_blocks(panel, self.horizon) if self.dependent else None
-        return self.forecast(panel, mean, blocks)
+        return self.forecast(panel, mean, self.relations.of(panel) if self.relations else None)
 
     def forecast(
         self,
         panel: Panel,
         mean: np.ndarray,
-        blocks: np.ndarray | None = None,
+        dependence: Dependence | None = None,
         conditions: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> Forecast:
         """Put the distribution round given expected demand [series, horizon].
 
         Args:
             panel: the series.
-            mean: expected demand.
-            blocks: past errors that paths borrow their rank order from.
+            mean: expected demand, as the point model gives it.
+            dependence: what moves together.
             conditions: what :func:`conditions_of` gives for the panel, if at hand.
         """
         around, asleep = conditions or conditions_of(panel)
+        mean = mean * np.float32(self.lift)
         quantiles = self.distribution.quantiles(mean, around, asleep)
-        mean, quantiles = tidy(mean, quantiles, panel.counts)
+        mean, quantiles = tidy(mean, _agreed(mean, quantiles, self.distribution.levels), panel.counts)
         return Forecast(
             keys=panel.keys,
             cutoff=panel.cutoff,
@@ -193,7 +307,7 @@ class FittedCalibrated:
             quantiles=quantiles,
             levels=self.distribution.levels,
             identity=panel.identity,
-            blocks=blocks,
+            dependence=dependence,
             counts=panel.counts,
             seed=self.seed,
         )
@@ -202,20 +316,20 @@ class FittedCalibrated:
         """Write it as data into a new folder."""
         from windvane.models.saving import write
 
-        write(
-            folder,
-            {"point": self.point.artifact(), "distribution": self.distribution.artifact()},
-            {"name": self.name, "horizon": self.horizon, "dependent": self.dependent, "seed": self.seed},
-        )
+        parts = {"point": self.point.artifact(), "distribution": self.distribution.artifact()}
+        if self.relations is not None:
+            parts["relations"] = self.relations.artifact()
+        write(folder, parts, {"name": self.name, "horizon": self.horizon, "lift": self.lift, "seed": self.seed})
 
 
-def restored(name: str, point: PointModel, parts: dict[str, Artifact], values: dict[str, int]) -> FittedCalibrated:
+def restored(name: str, point: PointModel, parts: dict[str, Artifact], values: dict[str, Any]) -> FittedCalibrated:
     """Rebuild a saved model."""
     return FittedCalibrated(
         name=name,
         point=point.restore(parts["point"]),
         distribution=Distribution.restore(parts["distribution"]),
         horizon=int(values["horizon"]),
-        dependent=bool(values["dependent"]),
+        lift=float(values["lift"]),
+        relations=Relations.restore(parts["relations"]) if "relations" in parts else None,
         seed=int(values["seed"]),
     )

@@ -44,16 +44,27 @@ class Pairs:
         """Some of the pairs."""
         return Pairs(self.mean[use], self.sales[use], self.volatility[use], self.idle[use])
 
-    def recentred(self, trust: float) -> Pairs:
-        """The pairs with their common bias taken out as far as it is not trusted.
+    def lift(self, trust: float, swing: float, windows: float) -> float:
+        """What forecasts must be multiplied by to lose their common bias, as far as it is more than chance.
 
         Args:
-            trust: 1 = the forecasts will be wrong on the whole as they were, 0 = that was chance.
+            trust: 1 = as the windows tell, 0 = all of it was chance.
+            swing: variance of the logarithm of sales from window to window.
+            windows: number of windows that the pairs cover.
         """
         expected, sold = float(self.mean.sum()), float(self.sales.sum())
-        if trust >= 1 or expected <= 0 or sold <= 0:
+        if trust <= 0 or expected <= 0 or sold <= 0:
+            return 1.0
+        bias = float(np.log(sold / expected))
+        sure = max(0.0, 1 - swing / max(windows, 1.0) / max(bias**2, 1e-12))
+        return float(np.exp(trust * sure * bias))
+
+    def recentred(self) -> Pairs:
+        """The pairs with sales scaled so that their sum is what was expected."""
+        expected, sold = float(self.mean.sum()), float(self.sales.sum())
+        if expected <= 0 or sold <= 0:
             return self
-        return replace(self, sales=self.sales * (expected / sold) ** (1 - trust))
+        return replace(self, sales=self.sales * (expected / sold))
 
 
 def volatility(panel: Panel, origins: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Gradient-boosted trees that correct the structured baseline."""

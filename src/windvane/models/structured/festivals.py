@@ -1,0 +1,74 @@
+"""How far festivals reach: the days before, after and within those that came round twice or more.
+
+A festival that is prepared for, or closed down for, moves the demand of many days, and does so alike each time. What
+two occasions have in common tells how much of it is to be believed (empirical Bayes; Efron and Morris 1973, Journal of
+the American Statistical Association 68): the covariance between occasions of what was left over round them is the
+variance of the effects that both share.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from windvane.models.structured import design, profile
+from windvane.panel import Panel
+
+_WINDOWS = (range(-10, -3), range(-3, 0), range(1, 4), range(4, 11))  # days before the first and after the last day
+_LONGEST = 10  # days of an event told apart
+_LEAST = 0.04  # least spread worth a column
+
+
+def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
+    """The design with columns for the days round and within festivals, as far as occasions agree; days only.
+
+    Args:
+        panel: the series.
+        made: the design.
+        level: sums of the highest level.
+    """
+    events = [column for column in made if column.code >= 0 and column.lag == 0 and column.source in panel.levels]
+    if panel.freq.unit != "1d" or not events:
+        return made
+    rest = profile.left_over(panel, made, level, profile.top(panel, made, level))
+    weight = level.total.sum(axis=1)
+    added: dict[tuple[str, int, int, int], design.Column] = {}
+    for column in events:
+        text = panel.levels[column.source][column.code]
+        when = [
+            design.occasions(panel.known[column.source].values[row, : panel.shape[1]], column.code) for row in level.row
+        ]
+        for window in _WINDOWS:
+            starts = [np.flatnonzero(w.first if window[0] < 0 else w.last) for w in when]
+            spread = _shared(rest, weight, starts, np.array(window))
+            for lag in window if spread >= _LEAST else ():
+                added[column.source, column.code, lag, 0] = design.event(column.source, text, column.code, lag, spread)
+        longest = min(max(int(w.number.max(initial=0)) for w in when), _LONGEST)
+        starts = [np.flatnonzero(w.first) for w in when]
+        spread = _shared(rest, weight, starts, np.arange(longest)) if longest > 1 else 0.0
+        for place in range(1, longest + 1) if spread >= _LEAST else ():
+            added[column.source, column.code, 0, place] = design.event(
+                column.source, text, column.code, 0, spread, place
+            )
+    kept = [column for column in made if (column.source, column.code, column.lag, column.place) not in added]
+    return (*kept, *added.values())
+
+
+def _shared(rest: np.ndarray, weight: np.ndarray, starts: list[np.ndarray], window: np.ndarray) -> float:
+    """Standard deviation of what occasions have in common; 0 where there is but one, or they have nothing.
+
+    Args:
+        rest: what is left over [groups, time].
+        weight: of the groups [groups].
+        starts: days that the window is counted from, by group.
+        window: days from there.
+    """
+    total, of = 0.0, 0.0
+    for left, heavy, days in zip(rest, weight, starts, strict=True):
+        inside = days[(days + window[0] >= 0) & (days + window[-1] < rest.shape[1])]
+        for one, other in combinations(inside, 2):
+            product = left[one + window] * left[other + window]
+            if not np.isnan(product).all():
+                total, of = total + heavy * float(np.nanmean(product)), of + heavy
+    return float(np.sqrt(max(total / of, 0.0))) if of > 0 else 0.0
