@@ -18,7 +18,10 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(windvane.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-CORE = ("errors", "clock", "schema", "config", "screen", "freq", "futures", "forecasts", "grouping", "panel", "framing")
+CORE = (
+    *("errors", "clock", "schema", "config", "screen", "freq", "futures"),
+    *("forecasts", "sampling", "grouping", "panel", "framing"),
+)
 """The single files that hold the shapes, and the screen texts. They may import one another."""
 ABOVE = [
     "store",

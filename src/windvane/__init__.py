@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from windvane.errors import WindvaneError as WindvaneError
     from windvane.forecasts import Forecast as Forecast
     from windvane.futures import Scenario as Scenario
+    from windvane.ingest.calendar import with_holidays as with_holidays
     from windvane.outlook.produce import forecast as forecast
     from windvane.panel import Panel as Panel
     from windvane.pipeline import run as run
@@ -45,6 +46,7 @@ _PUBLIC = {
     "ingest_files": ("windvane.ingest", "ingest"),
     "write_report": ("windvane.report", "write"),
     "run": ("windvane.pipeline", "run"),
+    "with_holidays": ("windvane.ingest.calendar", "with_holidays"),
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -164,8 +164,8 @@ class Panel:
             )
         told = self.stockouts
         sales = np.ascontiguousarray(self.sales[:, :keep] if told is None else told.sales(keep - 1))
-        # That a series has ended shows only later: as of the cutoff it is active. That it was still to be launched shows
-        # by its first sale: before that, a series offered in vain looks like any other that has not sold.
+        # That a series has ended shows only later: as of the cutoff it is active. That it was still to be launched
+        # shows by its first sale: before that, a series offered in vain looks like any other that has not sold.
         state = np.ascontiguousarray(np.minimum(self.state[:, :keep], ACTIVE))
         unborn = np.flatnonzero(self.launch >= keep)
         state[unborn] = life_states(sales[unborn])

@@ -81,6 +81,24 @@ def _ranked(latent, start, rank_of, sorted_values):  # type: ignore[no-untyped-d
         start[b] += 1
 
 
+@njit("f4(f4[::1], i4[::1], f4[::1], f4[::1], b1, f4[::1])", cache=True, nogil=True)
+def _spread(quantiles, at, share, scores, counts, values):  # type: ignore[no-untyped-def]
+    """Evenly spaced values of one quantile function, ascending, and what a relative shock weighs in latent numbers.
+
+    A shock moves the latent number by as much as moves the mean by that share of itself; 0 where nothing can move.
+    """
+    mean, slope = np.float32(0), np.float32(0)
+    for r in range(values.shape[0]):
+        low = quantiles[at[r]]
+        value = low + share[r] * (quantiles[at[r] + 1] - low)
+        if counts:
+            value = np.rint(value)
+        values[r] = value
+        mean += value
+        slope += value * scores[r]
+    return mean / slope if slope > np.float32(1e-6) * mean and mean > 0 else np.float32(0)
+
+
 @njit(
     "void(f4[:,:,::1], i4[:,::1], f4[:,::1], f4[::1], u8[::1], u8, b1, i4[:,::1], f4[:,:,::1], f4[::1],"
     " u8[::1], f4[:,::1], f4[:,::1], f8, f4[:,:,::1])",
@@ -98,7 +116,7 @@ def sample(  # type: ignore[no-untyped-def]
     behind it, one of as many with heavier tails.
     """
     series, horizon, _ = quantiles.shape
-    paths, kinds = at.shape[1], code.shape[1]
+    paths = at.shape[1]
     heavy = np.uint64(numbers.shape[0] // 2)
     mask = heavy - np.uint64(1)
     fresh, keep = np.float32(np.sqrt(1.0 - memory * memory)), np.float32(memory)
@@ -109,57 +127,28 @@ def sample(  # type: ignore[no-untyped-def]
         buckets *= 2
     start, rank_of = np.empty(buckets, np.int64), np.empty(paths, np.int32)
     together = np.zeros((horizon, paths), np.float32)
-    offsets = np.uint64(at.shape[0] - 1)
     for i in range(series):
         base = _mix(_mix(identity[i], seed), np.uint64(2))
-        lent = twin_shocks[i, 0] + twin_shocks[i, 1] + twin_shocks[i, 2] > 0
-        if lent:
-            together[:] = np.float32(0)
+        together[:] = np.float32(0)
+        for k in range(code.shape[1]):
+            together += shared[code[i, k]]
+        if twin_shocks[i, 0] + twin_shocks[i, 1] + twin_shocks[i, 2] > 0:
             _shock(twin[i], seed, twin_shocks[i], numbers, True, memory, together)
-        slow, still = own[i, 0], own[i, 1]
-        if slow > 0 or still > 0:
-            for p in range(paths):
-                bits = _mix(base, np.uint64(p))
-                stays[p] = still * numbers[heavy + (bits & mask)]
-                fades[p] = numbers[(bits >> np.uint64(16)) & mask]
-        else:
-            for p in range(paths):
-                stays[p], fades[p] = np.float32(0), np.float32(0)
+        for p in range(paths):
+            bits = _mix(base, np.uint64(p))
+            stays[p] = own[i, 1] * numbers[heavy + (bits & mask)]
+            fades[p] = numbers[(bits >> np.uint64(16)) & mask]
         for h in range(horizon):
-            v = np.int64(_mix(base, np.uint64((h + 1) * 4294967296 + 4294967295)) & offsets)
-            mean, slope = np.float32(0), np.float32(0)
-            for r in range(paths):
-                low = quantiles[i, h, at[v, r]]
-                value = low + share[v, r] * (quantiles[i, h, at[v, r] + 1] - low)
-                if counts:
-                    value = np.rint(value)
-                values[r] = value
-                mean += value
-                slope += value * scores[r]
-            # A relative shock moves the latent number by as much as moves the mean by that share of itself.
-            load = mean / slope if slope > np.float32(1e-6) * mean and mean > 0 else np.float32(0)
-            if load == 0:
-                for p in range(paths):
-                    out[i, p, h] = values[p]
-                continue
-            for p in range(paths):
-                latent[p] = stays[p]
-            for k in range(kinds):
-                g = code[i, k]
-                for p in range(paths):
-                    latent[p] += shared[g, h, p]
-            if lent:
-                for p in range(paths):
-                    latent[p] += together[h, p]
-            if slow > 0:
-                for p in range(paths):
-                    bits = _mix(base, np.uint64((h + 1) * 4294967296 + p))
-                    if h > 0:
-                        fades[p] = keep * fades[p] + fresh * numbers[bits & mask]
-                    latent[p] += slow * fades[p]
+            v = np.int64(_mix(base, np.uint64((h + 1) * 4294967296 + 4294967295)) % np.uint64(at.shape[0]))
+            load = _spread(quantiles[i, h], at[v], share[v], scores, counts, values)
             spread = np.float32(0)
             for p in range(paths):
+                if h > 0:
+                    bits = _mix(base, np.uint64((h + 1) * 4294967296 + p))
+                    fades[p] = keep * fades[p] + fresh * numbers[bits & mask]
+                latent[p] = together[h, p] + stays[p] + own[i, 0] * fades[p]
                 spread += latent[p] * latent[p]
+            # Shocks leave some room for noise.
             spread *= load * load / np.float32(paths)
             if spread > np.float32(0.95):
                 load *= np.sqrt(np.float32(0.95) / spread)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from made_up_panels import HORIZON, panel_of, shop
-from planned_panels import STEP, lift, planned, promoted_shop
+from planned_panels import lift, planned, promoted_shop
 
 from windvane.errors import ConfigError
 from windvane.features import choose
 from windvane.features.matrix import FeatureMatrix
 from windvane.features.rows import Rows
-from windvane.models.boosted import sampling, trees
+from windvane.models.boosted import sampling, search, trees
 from windvane.models.boosted.model import Boosted
+from windvane.models.boosted.search import Tuned
 from windvane.models.boosted.trees import Growth
 from windvane.models.structured.model import Structured
 from windvane.panel import NEVER, Known, Panel
@@ -29,30 +32,28 @@ def after(point, panel: Panel, horizon: int = HORIZON) -> np.ndarray:
     return point.means(panel, np.array([panel.shape[1] - 1]), horizon)[:, 0]
 
 
-def by_category(series: int = 240, time: int = 240, seed: int = 2) -> Panel:
-    """A promotion that multiplies demand by 4 in one category and does nothing in the other."""
+def at_weekends(series: int = 240, time: int = 240, seed: int = 2) -> Panel:
+    """A promotion that multiplies demand by 4 on Saturdays and Sundays and does nothing on other days."""
     panel = promoted_shop(series=series, time=time, share=0.1, seed=seed)
     promo = panel.known["promo"].values[:, :time]
     rng = np.random.default_rng(seed)
-    answers = np.arange(series) % 4 < 2
-    mean = np.exp(rng.uniform(0, 2, series))[:, None] * np.where((promo > 0) & answers[:, None], 4.0, 1.0)
-    sales = rng.poisson(mean).astype(np.float32)
-    static = pl.DataFrame({"category": ["answers" if a else "does not" for a in answers]})
-    return replace(panel, sales=sales, static=static, state=np.empty((0, 0), np.int8))
+    free = panel.dates.dt.weekday().to_numpy() >= 6
+    mean = np.exp(rng.uniform(0, 2, series))[:, None] * np.where((promo > 0) & free[None, :], 4.0, 1.0)
+    return replace(panel, sales=rng.poisson(mean).astype(np.float32), state=np.empty((0, 0), np.int8))
 
 
-def test_what_one_kind_of_series_does_is_learned_where_the_baseline_pools():
-    panel = by_category()
-    ahead = planned(panel)
-    answers = panel.static["category"].to_numpy() == "answers"
+def test_what_a_promotion_does_on_some_days_is_learned_where_the_baseline_has_one_response():
+    panel = at_weekends()
+    dates = panel.future_dates(14).dt.weekday().to_numpy()
+    free, busy = int(np.flatnonzero(dates == 6)[0]) + 1, int(np.flatnonzero(dates == 2)[0]) + 1
     pooled = Structured().fit(panel, 14, np.random.default_rng(4))
     point = fitted(panel, Boosted(keep=0.0), 14)
     told = {}
     for name, model in (("baseline", pooled), ("trees", point)):
-        before, then = after(model, panel, 14), after(model, ahead, 14)
-        told[name] = [lift(before[rows], then[rows])[STEP - 1] for rows in (answers, ~answers)]
-    # The baseline has one response for both; the trees tell them apart.
-    assert told["baseline"][0] == pytest.approx(told["baseline"][1], rel=0.05)
+        before = after(model, panel, 14)
+        told[name] = [lift(before, after(model, planned(panel, step), 14))[step - 1] for step in (free, busy)]
+    # The baseline has one response for all days; the trees tell them apart.
+    assert told["baseline"][0] == pytest.approx(told["baseline"][1], rel=0.1)
     assert told["trees"][0] == pytest.approx(4.0, rel=0.15)
     assert told["trees"][1] == pytest.approx(1.0, abs=0.15)
 
@@ -69,7 +70,16 @@ def test_the_sum_of_all_series_is_drawn_back_to_the_baselines():
     np.testing.assert_allclose(sums[0.5], np.sqrt(sums[0.0] * base), rtol=1e-3)
 
 
+def test_a_share_is_the_mean_with_the_baseline():
+    panel = shop(series=30, uplift=5.0)
+    point = fitted(panel)
+    whole, base = after(point, panel), after(point.base, panel)
+    half = fitted(panel, Boosted(share=0.5))
+    np.testing.assert_allclose(after(half, panel), (whole + base) / 2, rtol=1e-5)
+
+
 OPTIONS = {
+    "half of it": Boosted(share=0.5),
     "weeks": Boosted(split="weeks"),
     "by category": Boosted(split="category"),
     "three draws": Boosted(draws=3),
@@ -250,3 +260,75 @@ def test_relative_features_do_not_see_the_age_of_the_calendar():
     made = FeatureMatrix(panel, [f for f in features if f.name != "day_of_month"])
     early, late = (made.build(Rows.after(3, origin, HORIZON)) for origin in (200, 200 + 7 * 30))
     np.testing.assert_array_equal(early, late)
+
+
+@pytest.mark.tiny
+def test_errors_that_settings_are_compared_by():
+    actual = np.array([[1.0, 3.0], [2.0, np.nan]])
+    mean = np.array([[2.0, 2.0], [2.0, 9.0]])
+    # Series: 1 and 0; their sum: -1 and 1; sold per period: 2 and 2.
+    assert search.error(actual, mean) == pytest.approx((1.0 + 0.0 + 1.0) / 4.0)
+
+
+def test_a_search_chooses_what_is_better_on_every_date_and_nothing_else(monkeypatch):
+    panel = shop(series=12, time=120)
+    asked: list[Boosted] = []
+    good = Boosted(growth=Growth(leaves=8))
+
+    class Point:
+        def __init__(self, model, base):
+            self.model, self.base = model, base
+
+        def means(self, view, origins, horizon):
+            asked.append(self.model)
+            truth = np.nan_to_num(panel.sales[:, origins[0] + 1 : origins[0] + 1 + horizon])
+            far = origins[0] < 100
+            off = {8: 1.0, 15: 0.2 if far else 3.0}.get(self.model.growth.leaves, 2.0)
+            return (truth + off)[:, None].astype(np.float32)
+
+    monkeypatch.setattr(Boosted, "fit_on", lambda self, base, view, horizon, rng: Point(self, base))
+    candidates = iter([Boosted(growth=Growth(leaves=15)), good, Boosted(growth=Growth(leaves=63))])
+    monkeypatch.setattr(search, "drawn", lambda *_: next(candidates))
+    # 15 leaves are far better on the older date and worse on the newer one; 8 are better on both.
+    assert Tuned(trials=3).search(panel, 14, np.random.default_rng(1)) == good
+    assert len(asked) == 4 * 2
+    assert Tuned(trials=0).search(panel, 14, np.random.default_rng(1)) == Boosted()
+
+
+def test_a_search_out_of_time_keeps_the_usual_settings_and_is_a_model():
+    panel = shop(series=16, time=120)
+    model = Tuned(seconds=0.0)
+    assert model.search(panel, 7, np.random.default_rng(2)) == model.usual
+    point = Tuned(trials=1).fit(panel, HORIZON, np.random.default_rng(2))
+    means = after(point, panel)
+    assert np.isfinite(means).all()
+    np.testing.assert_array_equal(after(Tuned().restore(point.artifact()), panel), means)
+
+
+@pytest.mark.tiny
+def test_drawn_settings_come_from_the_lists():
+    panel, rng = shop(series=8), np.random.default_rng(5)
+    seen = [search.drawn(Boosted(), panel, rng) for _ in range(40)]
+    assert {m.growth.power for m in seen} == set(search.GROWTH["power"])
+    assert {m.keep for m in seen} == set(search.OTHERS["keep"])
+    assert len({m.half_life for m in seen}) == len(search.MEMORY)
+    assert all(isinstance(m.growth.leaves, int) for m in seen)
+
+
+@pytest.mark.parametrize("page", ["boosted.md", "boosted.zh.md"])
+def test_the_page_runs_and_tells_every_setting_as_it_is(page):
+    text = (Path(__file__).parents[2] / "docs/howto" / page).read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):
+        exec(block, names)
+    assert names["forecast"].mean.shape == (12, 7)
+    rows = [row.split("|")[1:3] for row in text.splitlines() if row.startswith("| `")]
+    told = {name: value.strip() for names_, value in rows for name in re.findall(r"`(\w+)`", names_)}
+    settings = {f.name for kind in (Boosted, Growth) for f in fields(kind)} - {"name", "capabilities"}
+    assert set(told) == settings
+    for name in ("draws", "volume", "keep", "share", "power"):
+        assert float(told[name]) == getattr(Boosted() if hasattr(Boosted(), name) else Growth(), name)
+    assert told["rows"].replace(",", "") == str(Boosted().rows)
+    for names_, value in (("`rounds`", "{0.rounds}, {0.leaves}, {0.rate}"), ("`columns`", "{0.columns}, {0.part}")):
+        line = next(v for n, v in rows if names_ in n)
+        assert value.format(Growth()) in line.replace("、", ", ")

@@ -12,6 +12,7 @@ from windvane.outlook.produce import PRESETS
 from windvane.panel import NEVER, Panel
 
 HORIZON = 14
+EVERY_PRESET = [pytest.param(p, marks=[pytest.mark.slow] if PRESETS[p].folds > 3 else []) for p in PRESETS]
 _WEEK = np.array([0.8, 0.8, 0.9, 1.0, 1.1, 1.4, 1.0])
 
 
@@ -92,7 +93,7 @@ def test_stockouts_that_are_known_do_not_lower_a_forecast(name):
     assert abs(model_bias(shop, name, "told")) < 0.02
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", EVERY_PRESET)
 def test_stockouts_that_are_known_do_not_lower_a_presets_forecast(preset):
     shop = by_chance(4, 200)
     naive = shop.bias(wv.forecast(shop.panel("unknown"), HORIZON, preset).mean)

@@ -22,6 +22,7 @@ from windvane.panel import Panel
 
 HORIZON = 7
 SERIES, TIME = 24, 130
+EVERY_PRESET = [pytest.param(p, marks=[pytest.mark.slow] if PRESETS[p].folds > 3 else []) for p in PRESETS]
 WORDS = ("", "flash", "coupon")
 
 
@@ -124,7 +125,7 @@ def test_no_model_sees_what_came_later(name, seed):
     same(*forecasts)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", EVERY_PRESET)
 def test_no_preset_sees_what_came_later(preset):
     panel, origin = ragged(5), 100
     forecasts = []

@@ -33,23 +33,40 @@ def test_trust_grows_with_the_windows_covered(origins, trust):
     assert _trust(np.array(origins, np.int64), 28) == trust
 
 
-def middle(days, level):
-    made = registry.model("moving_average").fit(panel(days, level), 28, np.random.default_rng(1))
-    forecast = made.predict(panel(days, level))
+def made(days, level):
+    """A fitted moving average, and the median of its forecast against the mean."""
+    model = registry.model("moving_average").fit(panel(days, level), 28, np.random.default_rng(1))
+    forecast = model.predict(panel(days, level))
     half = forecast.levels.index(0.5)
-    return float(forecast.quantiles[:, :, half].sum() / forecast.mean.sum())
+    return model, float(forecast.quantiles[:, :, half].sum() / forecast.mean.sum())
 
 
-def test_a_dull_last_month_of_a_young_shop_does_not_pull_the_middle_below_the_mean(monkeypatch):
-    dull = middle(70, lambda day: 12 if day < 42 else 8)
-    assert 0.92 < dull < 1.12
+def dull(day):
+    return 12 if day < 42 else 8
+
+
+def test_a_dull_last_month_of_a_young_shop_does_not_pull_the_forecast_down(monkeypatch):
+    model, middle = made(70, dull)
+    assert model.lift == 1
+    assert 0.92 < middle < 1.12
     monkeypatch.setattr(calibrate, "_trust", lambda origins, horizon: 1.0)
-    assert middle(70, lambda day: 12 if day < 42 else 8) < 0.85
+    monkeypatch.setattr(calibrate, "_swing", lambda panel, horizon: 0.0)
+    assert made(70, dull)[0].lift < 0.85
 
 
-def test_a_bias_that_lasts_is_learned():
+def test_a_bias_that_lasts_is_learned_by_mean_and_quantiles_alike():
     """Sales that fall for ever: a moving average is too high, every time."""
-    assert middle(300, lambda day: 60 * 0.99**day + 4) < 0.95
+    model, middle = made(300, lambda day: 60 * 0.99**day + 4)
+    assert model.lift < 0.95
+    assert 0.92 < middle < 1.12
+
+
+def test_ups_and_downs_of_the_past_are_no_bias():
+    """Sales that rise and fall by a fifth from month to month: that the last months were low says little."""
+    rng = np.random.default_rng(3)
+    factor = np.exp(np.append(rng.normal(0, 0.3, 8), [-0.1, -0.1, -0.1]))
+    model, _ = made(308, lambda day: 20 * factor[day // 28])
+    assert model.lift == pytest.approx(1, abs=0.06)
 
 
 def test_slow_sellers_of_a_small_shop_do_not_drag_the_fast_down():

@@ -139,7 +139,7 @@ def test_the_level_is_the_weighted_sales_per_weighted_effect():
     x, _ = design.matrix(model.columns, panel, 0, time + HORIZON)
     effect = profile.effects(x, model.coefficients[int(model.table.values[0, 2])])
     promo = panel.known["promo"].values[0] / model.response.unit[0]
-    effect = effect * np.exp(promo * model.response.table[0, 0])
+    effect = effect * np.exp(promo * model.response.table[0, 0] * model.response.leans.of(panel)[0, 0])
     keep, firm, _ = model.table.values[0]
     sold = due = 0.0
     own = np.zeros((2, 7))

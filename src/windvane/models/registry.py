@@ -21,6 +21,8 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "sba": ("windvane.models.intermittent", "Croston", {}),
     "tsb": ("windvane.models.intermittent", "Croston", {}),
     "structured": ("windvane.models.structured.model", "Structured", {}),
+    "planned_seasonal_es": ("windvane.models.wrappers.planned", "Planned", {"inner": "seasonal_es"}),
+    "planned_tsb": ("windvane.models.wrappers.planned", "Planned", {"inner": "tsb"}),
     "boosted": ("windvane.models.boosted.model", "Boosted", {}),
     "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted")}),
     "blend_wide": (

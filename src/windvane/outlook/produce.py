@@ -16,8 +16,8 @@ from windvane.forecasts import Forecast
 from windvane.futures import Policy, Scenario
 from windvane.models import registry
 from windvane.models.wrappers.blend import Blend
-from windvane.models.wrappers.calibrate import Evidence, FittedCalibrated
-from windvane.models.wrappers.dependence import Relations, learn
+from windvane.models.wrappers.calibrate import Evidence, FittedCalibrated, related
+from windvane.models.wrappers.dependence import Relations
 from windvane.panel import Panel
 
 
@@ -105,7 +105,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
         task.describe("forecast: dependence")
         # Sums err as the model errs that most of the demand is forecast by.
         main = max(names, key=lambda name: float(parts[name].mean[model == name].sum()))
-        relations = learn(panel, settings.horizon, past[main])
+        relations = related(fitted[main], panel, past[main], np.random.default_rng(settings.seed))
         task.advance()
     fitted = {name: replace(one, relations=relations) for name, one in fitted.items()}
     return Produced(_compose(panel, parts, model, relations, settings.seed), model, segment, fitted)

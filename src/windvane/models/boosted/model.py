@@ -58,6 +58,7 @@ class FittedBoosted:
         unit: mean sales, which demand is divided by.
         split: see :class:`Boosted`.
         keep: see :class:`Boosted`.
+        share: see :class:`Boosted`.
     """
 
     base: FittedStructured
@@ -67,6 +68,7 @@ class FittedBoosted:
     unit: float
     split: str
     keep: float
+    share: float = 1.0
 
     def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
         """See :class:`windvane.models.base.FittedPoint`."""
@@ -80,6 +82,8 @@ class FittedBoosted:
             then = panel if origin == panel.shape[1] - 1 else panel.as_of(panel.dates[origin])
             self._multiply(then, ensemble, base[:, k], out[:, k])
         out *= self._common(base, out)
+        if self.share != 1.0:
+            out = base + np.float32(self.share) * (out - base)
         out[panel.launch[:, None] > origins[None, :]] = 0.0
         return out
 
@@ -121,9 +125,16 @@ class FittedBoosted:
         parts = _Ensemble(self).parts(matrix, rows, panel)
         parts[~_moved(panel, rows, start)] = 0.0
         told, found = start * np.exp(parts.sum(1)), whole[series].astype(np.float64)
-        sold = (found > 0) & (told > 0)
+        if self.share > 0:
+            # What the trees made of it before it was averaged with the baseline.
+            found = base[series] + (found - base[series]) / self.share
+        sold = (found > 0) & (told > 0) & (whole[series] > 0)
         rest = np.log(np.where(sold, found, 1.0) / np.where(sold, told, 1.0))
-        return np.where(sold, start, 0.0), np.column_stack([parts, rest]), names
+        logs = np.column_stack([parts, rest])
+        change, wanted = logs.sum(1), np.log(np.where(sold, whole[series], 1.0) / np.where(sold, start, 1.0))
+        logs *= np.where(np.abs(change) > 1e-9, wanted / np.where(change == 0, 1.0, change), 1.0)[:, None]
+        logs[:, -1] += wanted - logs.sum(1)
+        return np.where(sold, start, 0.0), logs, names
 
     def artifact(self) -> Artifact:
         """All of it."""
@@ -135,6 +146,7 @@ class FittedBoosted:
             "unit": self.unit,
             "split": self.split,
             "keep": self.keep,
+            "share": self.share,
         }
         return Artifact(base.arrays, values, {f"trees_{name}": text for name, text in self.trees.items()})
 
@@ -200,8 +212,10 @@ class Boosted:
         volume: what a large series' error weighs less; see :func:`windvane.models.boosted.sampling.weights`.
         revenue: whether rows weigh by the price.
         keep: how far the sum over all series is drawn back to the baseline's, 0 to 1.
+        share: of the corrected forecast in its mean with the baseline's: 0.5 is a blend of both for the price of one.
         split: "" = one set of trees for all; "weeks" = one per week (or season) of steps; or a static column.
-        falling: covariates with which the forecast may only fall, such as "price".
+        falling: covariates with which what the trees multiply by may only fall, such as "price"; the baseline's own
+            response is left as it is.
         stop: whether the number of rounds is chosen on the last horizon before all rows are learned from.
     """
 
@@ -214,13 +228,21 @@ class Boosted:
     volume: float = 0.5
     revenue: bool = True
     keep: float = 0.5
+    share: float = 1.0
     split: str = ""
     falling: tuple[str, ...] = ()
     stop: bool = False
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBoosted:
         """Sample rows of the past and learn from them."""
-        base = Structured().fit(panel, horizon, rng)
+        return self.fit_on(Structured().fit(panel, horizon, rng), panel, horizon, rng)
+
+    def fit_on(self, base: FittedStructured, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBoosted:
+        """Learn on a baseline fitted to the same panel, as those do who try several settings.
+
+        Raises:
+            ConfigError: ``split`` names no static column.
+        """
         sold = np.maximum(np.nan_to_num(panel.sales), 0)
         unit = float(sold.mean(dtype=np.float64)) or 1.0
         features = choose.relative(panel, tuple(design.shared(panel)))
@@ -228,7 +250,7 @@ class Boosted:
         if self.split not in ("", "weeks", *panel.static.columns):
             raise ConfigError(f"split={self.split!r} is no static column.", 'Use "", "weeks" or a static column.')
         categories = made.categories | (texts_of(panel, [self.split]) if self.split in panel.static.columns else {})
-        fitted = FittedBoosted(base, {}, made.features, categories, unit, self.split, self.keep)
+        fitted = FittedBoosted(base, {}, made.features, categories, unit, self.split, self.keep, self.share)
         grown: dict[str, str] = {}
         for draw in range(self.draws):
             rows = sampling.sample(panel, horizon, self.rows, rng)
@@ -244,6 +266,9 @@ class Boosted:
         panel = made.panel
         rows = rows.part(np.flatnonzero(~sampling.shut(panel, rows)))
         data = self._data(fitted, made, rows, rng)
+        if self.falling:
+            # The baseline answers to the same covariates, and a tree that reads it could rise where it falls.
+            data.matrix[:, -1] = np.nan
         kept = made.features
         codes = [k for k, f in enumerate(kept) if f.categorical]
         falling = [k for k, f in enumerate(kept) if f.inputs[:1] and f.inputs[0] in self.falling and f.known == "plan"]
@@ -276,7 +301,7 @@ class Boosted:
             matrix[some], floor[some] = columns(FeatureMatrix(blind, made.features, made.categories), part, base[some])
         sold = np.maximum(panel.sales[rows.series, rows.origin + rows.step], 0)
         offset = np.log(np.maximum(np.maximum(base, floor) / fitted.unit, 1e-3))
-        half = self.half_life or _usual_half_life(panel)
+        half = self.half_life or usual_half_life(panel)
         size = np.nan_to_num(matrix[:, _SIZE]).clip(0) / fitted.unit
         weight = sampling.weights(panel, rows, size, half, self.volume, self.revenue)
         return Data(matrix, sold / fitted.unit, offset, weight)
@@ -292,10 +317,12 @@ class Boosted:
             unit=float(held["unit"]),
             split=str(held["split"]),
             keep=float(held["keep"]),
+            share=float(held["share"]),
         )
 
 
-def _usual_half_life(panel: Panel) -> float:
+def usual_half_life(panel: Panel) -> float:
+    """Age in periods at which a row weighs half, unless the settings say otherwise."""
     unit = panel.freq.unit
     old = unit in ("1h", "1d") and choose.learns_the_year(panel)
     return _HALF_LIFE[unit] * (_LONGER if old else 1.0)

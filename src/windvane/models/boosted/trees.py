@@ -39,7 +39,7 @@ class Growth:
 
     power: float = 1.1
     rounds: int = 200
-    leaves: int = 15
+    leaves: int = 24
     rate: float = 0.05
     least: int = 0
     columns: float = 0.5

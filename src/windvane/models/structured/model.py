@@ -113,6 +113,8 @@ class FittedStructured:
         answer = self.response
         base = self.table.artifact(columns=held, covariates=list(answer.names), unit=self.unit)
         arrays = {"coefficients": self.coefficients, "kinds": answer.kinds, "responses": answer.table}
+        if answer.leans is not None:
+            arrays["leans"] = answer.leans.values
         return Artifact({**base.arrays, **arrays, "units": answer.unit}, base.values)
 
 
@@ -168,7 +170,8 @@ class Structured:
         columns = tuple(design.Column(**held) for held in artifact.values["columns"])
         held = artifact.arrays
         names = tuple(artifact.values["covariates"])
-        answer = Response(names, held["kinds"], held["responses"], held["units"])
+        leans = SeriesTable(held["identity"], held["leans"]) if "leans" in held else None
+        answer = Response(names, held["kinds"], held["responses"], held["units"], leans)
         unit = float(artifact.values["unit"])
         return FittedStructured(SeriesTable.restore(artifact), columns, held["coefficients"], answer, unit)
 

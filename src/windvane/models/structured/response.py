@@ -1,20 +1,27 @@
 """How demand answers to what differs from series to series: prices, promotions, placements.
 
-One response per covariate, pooled over all series: a factor per text (a kind of promotion), an elasticity per number
+One response per covariate for all series together: a factor per text (a kind of promotion), an elasticity per number
 above zero (a price), a slope per other number (a depth). They are found together with the series' levels, by Newton
 steps on a quasi-Poisson likelihood with a normal prior around no response.
+
+Some answer more strongly to promotions than others. How many times as strongly is found for kinds of products, for
+products and locations, and for each series, one after the other, each time on top of what is known so far and drawn to
+it by a normal prior (partial pooling of crossed groups; Gelman and Hill 2006, Data Analysis Using Regression and
+Multilevel/Hierarchical Models).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numba import njit
 
 from windvane.engine import map_parts
 from windvane.futures import FILLED
+from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
 from windvane.panel import Panel
 
@@ -28,6 +35,11 @@ _ROUNDS = 5
 _SPREAD = {TEXT: 0.7, NUMBER: 0.7, LOG: 1.5}  # of responses expected, as standard deviations of logs
 _WOBBLE = 0.5  # relative variance of a series' day that does not shrink with its volume
 _FARTHEST = 1.0  # step of a logarithm per round
+_APART, _APART_SERIES = 0.5, 0.3  # spread of the leans of groups, of the series within them
+_LEANS = (0.2, 3.0)  # least and largest lean
+_KIND, _PRODUCT = 20, 8  # series per group that a kind of products, a product or a location has at least, on average
+_GROUPINGS = 3  # most kinds of groups, the finest
+_CELLS = 4_000_000  # numbers of curvature that are kept at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +51,14 @@ class Response:
         kinds: TEXT, NUMBER or LOG, int64 [covariates].
         table: float64 [covariates, codes]: by text code; first element for numbers, per ``unit``.
         unit: standard deviation of numbers, float64 [covariates].
+        leans: per series, how many times as strongly it answers to each covariate; None = as all do.
     """
 
     names: tuple[str, ...]
     kinds: np.ndarray
     table: np.ndarray
     unit: np.ndarray
+    leans: SeriesTable | None = None
 
 
 class Covariates(NamedTuple):
@@ -54,7 +68,8 @@ class Covariates(NamedTuple):
     [covariates, series, 0] if all has always been known; ``first`` float64 [covariates, series]: first known logarithm;
     ``stand`` float32 [covariates, series, width], what stands in after each column (see
     :attr:`windvane.futures.Known.stand`), or [covariates, series, 0] if nothing does; ``season`` int64 [covariates]:
-    the season repeated where ``stand`` is NaN, 0 = none.
+    the season repeated where ``stand`` is NaN, 0 = none; ``lean`` float64 [covariates, series]: how many times as
+    strongly a series answers as all do together.
     """
 
     values: np.ndarray
@@ -62,10 +77,12 @@ class Covariates(NamedTuple):
     first: np.ndarray
     stand: np.ndarray
     season: np.ndarray
+    lean: np.ndarray
 
-    def part(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def part(self, rows: slice) -> tuple[np.ndarray, ...]:
         """Those of some series."""
-        return self.values[:, rows], self.since[:, rows], self.first[:, rows], self.stand[:, rows], self.season
+        series = (self.values[:, rows], self.since[:, rows], self.first[:, rows], self.stand[:, rows])
+        return (*series, self.season, self.lean[:, rows])
 
 
 def covariates(panel: Panel, response: Response) -> Covariates:
@@ -96,7 +113,8 @@ def covariates(panel: Panel, response: Response) -> Covariates:
         if known.policy in FILLED:
             stand[k, :, :have] = _measured(known.stand, kind, unit)
             season[k] = known.season if known.policy == "forecast" else 0
-    return Covariates(values, since, first, stand, season)
+    lean = np.ones(shape[:2]) if response.leans is None else np.ascontiguousarray(response.leans.of(panel).T)
+    return Covariates(values, since, first, stand, season, lean)
 
 
 def _measured(values: np.ndarray, kind: int, unit: float) -> np.ndarray:
@@ -109,7 +127,7 @@ def _measured(values: np.ndarray, kind: int, unit: float) -> np.ndarray:
 @njit(cache=True, nogil=True)
 def _stand_in(given, k, s, t, origin):  # type: ignore[no-untyped-def]
     """What stands in for a cell after the origin that is not known there, else NaN."""
-    values, since, _, stand, season = given
+    values, since, _, stand, season, _ = given
     if t <= origin or origin >= stand.shape[2]:
         return np.nan
     v = stand[k, s, origin]
@@ -126,7 +144,7 @@ def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
 
     ``given``: the parts of :class:`Covariates`. A price that is not known stays as it was.
     """
-    values, since, first, _, _ = given
+    values, since, first, _, _, lean = given
     total = 0.0
     for k in range(values.shape[0]):
         v = values[k, s, t] if t < values.shape[2] else np.nan
@@ -139,15 +157,19 @@ def told(given, kinds, table, s, t, origin):  # type: ignore[no-untyped-def]
             while np.isnan(v) and back >= 0 and back < t:
                 v = values[k, s, back]
                 back -= 1
-            if not np.isnan(v):
-                total += table[k, 0] * (v - first[k, s])
-        elif np.isnan(v):
-            continue
-        elif kinds[k] == NUMBER:
-            total += table[k, 0] * v
-        elif v < table.shape[1]:
-            total += table[k, int(v)]
+        if not np.isnan(v):
+            total += lean[k, s] * _one(kinds, table, k, v, first[k, s])
     return min(max(total, -4.0), 4.0)
+
+
+@njit(cache=True, nogil=True)
+def _one(kinds, table, k, v, first):  # type: ignore[no-untyped-def]
+    """Logarithm of the response of all series together to one value."""
+    if kinds[k] == LOG:
+        return table[k, 0] * (v - first)
+    if kinds[k] == TEXT:
+        return table[k, int(v)] if v < table.shape[1] else 0.0
+    return table[k, 0] * v
 
 
 @njit(cache=True, nogil=True)
@@ -159,31 +181,47 @@ def factors(given, kinds, table, time, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def ahead(given, kinds, table, origins, out):  # type: ignore[no-untyped-def]
+    """Multiply ``out`` float32 [series, origins, horizon] by the responses of the periods after each origin."""
+    for s in range(out.shape[0]):
+        for i in range(origins.shape[0]):
+            for h in range(out.shape[2]):
+                out[s, i, h] *= np.exp(told(given, kinds, table, s, origins[i] + h + 1, origins[i]))
+
+
+@njit(cache=True, nogil=True)
+def _expected(sales, start, exposure, factor, keep, mean, due):  # type: ignore[no-untyped-def]
+    """Write one series' expected sales, a level to both sides times effects, into ``mean`` float64 [time]."""
+    time = sales.shape[0]
+    num, den = 0.0, 0.0
+    for t in range(start, time):
+        num, den = num * keep, den * keep
+        e = exposure[t] * factor[t]
+        if not np.isnan(sales[t]) and e >= EFFECT:
+            num, den = num + max(sales[t], 0.0), den + e
+        mean[t], due[t] = num, den
+    num, den = 0.0, 0.0
+    for t in range(time - 1, start - 1, -1):
+        e = exposure[t] * factor[t]
+        mean[t] = (mean[t] + num) / max(due[t] + den, 1e-9) * e
+        if not np.isnan(sales[t]) and e >= EFFECT:
+            num, den = num + max(sales[t], 0.0), den + e
+        num, den = num * keep, den * keep
+
+
+@njit(cache=True, nogil=True)
 def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, gradient):  # type: ignore[no-untyped-def]
     """Add up gradient [parameters] and curvature [parameters, parameters] of the likelihood.
 
     ``exposure`` float64 [series, time]: effects of days; ``at`` int64 [covariates, codes]: number of a parameter, -1 =
     none; ``factor`` float32 [series, time]: responses so far.
     """
-    values, _, first, _, _ = given
+    values, first = given[0], given[2]
     series, time = sales.shape
     mean, due = np.zeros(time), np.zeros(time)
     which, size = np.zeros(values.shape[0], np.int64), np.zeros(values.shape[0])
     for s in range(series):
-        num, den = 0.0, 0.0
-        for t in range(start[s], time):
-            num, den = num * keep, den * keep
-            e = exposure[s, t] * factor[s, t]
-            if not np.isnan(sales[s, t]) and e >= EFFECT:
-                num, den = num + max(sales[s, t], 0.0), den + e
-            mean[t], due[t] = num, den
-        num, den = 0.0, 0.0
-        for t in range(time - 1, start[s] - 1, -1):
-            e = exposure[s, t] * factor[s, t]
-            mean[t] = (mean[t] + num) / max(due[t] + den, 1e-9) * e
-            if not np.isnan(sales[s, t]) and e >= EFFECT:
-                num, den = num + max(sales[s, t], 0.0), den + e
-            num, den = num * keep, den * keep
+        _expected(sales[s], start[s], exposure[s], factor[s], keep, mean, due)
         for t in range(start[s], time):
             if np.isnan(sales[s, t]) or mean[t] <= 1e-6:
                 continue
@@ -208,6 +246,39 @@ def _normal(sales, start, exposure, given, kinds, at, factor, keep, inside, grad
                 gradient[which[i]] += weight * off * size[i]
                 for j in range(count):
                     inside[which[i], which[j]] += weight * mean[t] * size[i] * size[j]
+
+
+@njit(cache=True, nogil=True)
+def _normal_of_leans(sales, start, exposure, given, response, code, factor, keep, inside, gradient):  # type: ignore[no-untyped-def]
+    """As :func:`_normal`, for the leans of groups.
+
+    Adds to gradient [groups, covariates] and curvature [groups, covariates, covariates]; ``response``: kinds and
+    table; ``code`` int64 [series]: group.
+    """
+    values, first = given[0], given[2]
+    series, time = sales.shape
+    mean, due, size = np.zeros(time), np.zeros(time), np.zeros(values.shape[0])
+    for s in range(series):
+        _expected(sales[s], start[s], exposure[s], factor[s], keep, mean, due)
+        for t in range(start[s], time):
+            if np.isnan(sales[s, t]) or mean[t] <= 1e-6:
+                continue
+            most = 0.0
+            for k in range(values.shape[0]):
+                v = values[k, s, t]
+                size[k] = 0.0
+                # A price follows demand as well as leading it: few changes of one product's tell how strongly.
+                if not np.isnan(v) and response[0][k] != LOG:
+                    size[k] = _one(response[0], response[1], k, v, first[k, s])
+                most = max(most, abs(size[k]))
+            if most == 0.0:
+                continue
+            weight = 1.0 / (1.0 + _WOBBLE * mean[t])
+            off = min(max(sales[s, t], 0.0) - mean[t], 8.0 * mean[t] + 4.0)
+            for i in range(values.shape[0]):
+                gradient[code[s], i] += weight * off * size[i]
+                for j in range(values.shape[0]):
+                    inside[code[s], i, j] += weight * mean[t] * size[i] * size[j]
 
 
 def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.ndarray, memory: float) -> Response:
@@ -259,7 +330,60 @@ def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.
         theta = theta + np.clip(np.linalg.solve(inside, gradient), -_FARTHEST, _FARTHEST)
         found.table[at >= 0] = theta[at[at >= 0]]
         past_factors(panel, found, given, factor)
-    return found
+    if (found.kinds == LOG).all():
+        return found
+    return replace(found, leans=_leans(panel, found, given, (exposure, group, memory), factor))
+
+
+def _leans(
+    panel: Panel,
+    found: Response,
+    given: Covariates,
+    days: tuple[np.ndarray, np.ndarray, float],
+    factor: np.ndarray,
+) -> SeriesTable:
+    """How many times as strongly each series answers; ``days``: exposure, group and memory as in :func:`learn`."""
+    exposure, group, memory = days
+    answers, count = (found.kinds, found.table), len(found.names)
+    lean = np.ones((panel.shape[0], count))
+    for code, spread in _groupings(panel, count):
+        groups = int(code.max(initial=-1)) + 1
+
+        def part(
+            rows: slice, code: np.ndarray = code, groups: int = groups, given: Covariates = given
+        ) -> tuple[np.ndarray, np.ndarray, int]:
+            low = int(code[rows].min()) if groups == panel.shape[0] else 0
+            own = rows.stop - rows.start if groups == panel.shape[0] else groups
+            inside, slope = np.zeros((own, count, count)), np.zeros((own, count))
+            where = (panel.sales[rows], panel.launch[rows], exposure[group[rows]], given.part(rows), answers)
+            _normal_of_leans(*where, code[rows] - low, factor[rows], 1 - 1 / memory, inside, slope)
+            return inside, slope, low
+
+        inside, slope = np.zeros((groups, count, count)), np.zeros((groups, count))
+        for square, line, low in map_parts(part, spans(panel.shape[0])):
+            inside[low : low + len(square)] += square
+            slope[low : low + len(line)] += line
+        step = np.linalg.solve(inside + np.eye(count) / spread**2, slope[:, :, None])[:, :, 0]
+        lean = np.clip(lean + step.clip(-_FARTHEST, _FARTHEST)[code], *_LEANS)
+        given = given._replace(lean=np.ascontiguousarray(lean.T))
+        past_factors(panel, found, given, factor)
+    return SeriesTable(panel.identity, lean)
+
+
+def _groupings(panel: Panel, count: int) -> list[tuple[np.ndarray, float]]:
+    """Groups of series that may answer alike, few first, each with how far leans lie apart; last each series."""
+    series, found = panel.shape[0], []
+    for frame, least in ((panel.static, _KIND), (panel.keys, _PRODUCT)):
+        for name in frame.columns:
+            code = frame[name].cast(pl.String).fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
+            groups = int(code.max(initial=0)) + 1
+            if 1 < groups <= series / least and groups * count**2 <= _CELLS:
+                found.append((groups, code, _APART))
+    found.sort(key=lambda each: each[0])
+    chosen = [(code, spread) for _, code, spread in found[-_GROUPINGS:]]
+    if series > 1 and series * count**2 <= _CELLS:
+        chosen.append((np.arange(series), _APART_SERIES))
+    return chosen
 
 
 def past_factors(panel: Panel, response: Response, given: Covariates, out: np.ndarray) -> None:

@@ -20,9 +20,9 @@ from windvane.panel import Panel
 from windvane.schema import QUANTILE_LEVELS
 
 _MAX_ORIGINS = 8
-_TRIED = 2000
-_PATHS = 100
+_TRIED, _PATHS, _TINY = 2000, 100, 1e-6
 _FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)
+"""Factors tried on what stays of series' own shocks."""
 _SWING = 0.1
 """Usual change of log sales from window to window, counted as two windows."""
 
@@ -101,7 +101,7 @@ class Calibrated:
         fitted = self.finish(point, panel, horizon, rng, evidence)
         if not self.dependent:
             return fitted
-        return replace(fitted, relations=related(fitted, panel, evidence))
+        return replace(fitted, relations=related(fitted, panel, evidence, rng))
 
     def evidence(self, fitted: FittedPoint, panel: Panel, horizon: int, rng: np.random.Generator) -> Evidence | None:
         """Forecast the panel's own past; a pooled model is refitted as of the oldest origin for it."""
@@ -122,7 +122,7 @@ class Calibrated:
         evidence: Evidence | Sequence[Evidence] | None,
     ) -> FittedCalibrated:
         """Add the distribution learned from given evidence to a fitted point model."""
-        several = [] if evidence is None else [evidence] if isinstance(evidence, Evidence) else list(evidence)
+        several = _several(evidence)
         empty = np.empty((panel.shape[0], 0, horizon), np.float32)
         origins = np.concatenate([np.empty(0, np.int64), *(e.origins for e in several)])
         means = np.concatenate([empty, *(e.means for e in several)], axis=1)
@@ -170,73 +170,96 @@ def _swing(panel: Panel, horizon: int) -> float:
     return float((np.square(about).sum() + 2 * _SWING**2) / max(len(about) + 1, 2))
 
 
-def _agreed(mean: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+def _agreed(mean: np.ndarray, quantiles: np.ndarray, levels: Sequence[float], counts: bool) -> np.ndarray:
     """Quantiles [series, horizon, levels] scaled so that what paths sum to is the sum of expected demand."""
-    low, share = between(np.asarray(levels), (np.arange(1000) + 0.5) / 1000)
+    u = (np.arange(1000) + 0.5) / 1000
+    low, share = between(np.asarray(levels), u)
     weight = np.bincount(low, 1 - share, len(levels)) + np.bincount(low + 1, share, len(levels))
-    given, wanted = float((quantiles.sum(axis=(0, 1)) * weight).sum()) / 1000, float(mean.sum(dtype=np.float64))
-    if given <= 0 or wanted <= 0:
-        return quantiles
-    scaled: np.ndarray = quantiles * np.clip(wanted / given, 0.8, 1.25)
+    wanted, factor = float(mean.sum(dtype=np.float64)), 1.0
+    # Rounding answers in steps, one for every series: a few tries come close.
+    for _ in range(4 if counts else 1):
+        given = quantiles * factor
+        found = float(((np.round(given) if counts else given).sum(axis=(0, 1)) * weight).sum()) / len(u)
+        if found <= 0 or wanted <= 0:
+            break
+        factor = float(np.clip(factor * wanted / found, 0.67, 1.5))
+    scaled: np.ndarray = quantiles * factor
     return scaled
 
 
 def related(
-    fitted: FittedCalibrated, panel: Panel, evidence: Evidence | Sequence[Evidence] | None, rng_seed: int = 1
+    fitted: FittedCalibrated, panel: Panel, evidence: Evidence | Sequence[Evidence] | None, rng: np.random.Generator
 ) -> Relations:
     """What moves together, sized so that sums of single series over the horizon are covered as often as they should.
 
     Shocks sized by squared errors alone come out too small or too large where few series move far. What stays of a
-    series' own shock is therefore scaled by the factor that covered the sums of the evidence best.
+    series' own shock is therefore scaled by the factor under which the sums of the evidence are covered best.
 
     Args:
         fitted: the model with the distribution of its errors.
-        panel: the series.
+        panel: the series, up to the newest period that may be used.
         evidence: forecasts of the past by the model.
-        rng_seed: seed of the series drawn where there are many, and of the randomised PIT.
+        rng: draws the series where there are many, and the randomised PIT.
     """
     relations = learn(panel, fitted.horizon, evidence)
-    several = [] if evidence is None else list(evidence) if isinstance(evidence, Sequence) else [evidence]
-    rng = np.random.default_rng(rng_seed)
     rows = np.sort(rng.choice(panel.shape[0], min(panel.shape[0], _TRIED), replace=False))
-    some, cases = panel.take(rows), []
-    for one in several:
-        full = one.origins + fitted.horizon < panel.shape[1]
-        for i in np.flatnonzero(full)[[0, -1]] if full.any() else ():
-            at = one.origins[i : i + 1]
-            sales = some.sales[:, at[0] + 1 : at[0] + 1 + fitted.horizon].sum(axis=1)
-            mean = one.means[rows, i]
-            known = ~np.isnan(sales) & (some.launch <= at[0])
-            sales = sales * float(mean[known].sum() / max(float(sales[known].sum()), 1e-12))
-            quantiles = fitted.distribution.quantiles(mean, volatility(some, at)[:, 0], idle(some, at)[:, 0])
-            quantiles = tidy(mean, _agreed(mean, quantiles, fitted.distribution.levels), panel.counts)[1]
-            cases.append((np.where(known, sales, np.nan), quantiles))
+    cases = _cases(fitted, panel.take(rows), rows, _several(evidence))
     if not cases:
         return relations
-    return replace(relations, own=relations.own * np.array([1.0, _best(relations, fitted, panel, rows, cases) ** 2]))
+    draw = rng.uniform(size=(len(cases), len(rows)))
+    given = relations.of(panel).take(rows)
+    misses = [_miss(fitted, panel.counts, given, (factor, cases, draw)) for factor in _FACTORS]
+    best = _FACTORS[int(np.argmin(misses))]
+    return replace(relations, own=relations.own * np.array([1.0, best**2]))
 
 
-def _best(relations: Relations, fitted: FittedCalibrated, panel: Panel, rows: np.ndarray, cases: list) -> float:
+def _several(evidence: Evidence | Sequence[Evidence] | None) -> list[Evidence]:
+    return [] if evidence is None else list(evidence) if isinstance(evidence, Sequence) else [evidence]
+
+
+def _cases(
+    fitted: FittedCalibrated, some: Panel, rows: np.ndarray, evidence: Sequence[Evidence]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What was sold over the whole horizon, NaN where unknown, and quantiles, at the outer origins of each evidence."""
+    horizon, cases = fitted.horizon, []
+    for one in evidence:
+        full = np.flatnonzero(one.origins + horizon < some.shape[1])
+        for i in np.unique(full[[0, -1]]) if len(full) else ():
+            at = one.origins[i : i + 1]
+            sold = some.sales[:, at[0] + 1 : at[0] + 1 + horizon].sum(axis=1, dtype=np.float64)
+            mean, known = one.means[rows, i], ~np.isnan(sold) & (some.launch <= at[0])
+            if not sold[known].sum() > 0:
+                continue
+            # What all series share in one window of time says nothing of single ones.
+            sold *= float(mean[known].sum(dtype=np.float64)) / float(sold[known].sum())
+            quantiles = fitted.distribution.quantiles(mean, volatility(some, at)[:, 0], idle(some, at)[:, 0])
+            agreed = _agreed(mean, quantiles, fitted.distribution.levels, some.counts)
+            cases.append((np.where(known, sold, np.nan), tidy(mean, agreed, some.counts)[1]))
+    return cases
+
+
+def _miss(
+    fitted: FittedCalibrated,
+    counts: bool,
+    given: Dependence,
+    trial: tuple[float, list[tuple[np.ndarray, np.ndarray]], np.ndarray],
+) -> float:
+    """How far the coverage of sums is off when what stays of series' own shocks is scaled by a factor."""
     from windvane.sampling import Sampler
-    whole = relations.of(panel).take(rows)
-    levels = fitted.distribution.levels
-    def miss(factor):
-        own = whole.own * np.array([1.0, factor], np.float32)
-        sampler = Sampler.of(replace(whole, own=own), levels, (fitted.horizon, _PATHS), fitted.seed, panel.counts)
-        u = []
-        for sales, quantiles in cases:
-            sums = sampler.draw(quantiles, panel.identity[rows], np.arange(len(rows))).sum(axis=2)
-            below, upto = (sums < sales[:, None] - 1e-6).mean(1), (sums <= sales[:, None] + 1e-6).mean(1)
-            n = len(sums[0])
-            v = np.random.default_rng(1).uniform(size=len(sales))
-            pit = (below * n + v * ((upto - below) * n + 1)) / (n + 1)
-            u.append(pit[~np.isnan(sales)])
-        u = np.concatenate(u)
-        c80, c95 = ((u > .1) & (u < .9)).mean(), ((u > .025) & (u < .975)).mean()
-        import os
-        if os.environ.get('DBG'): print('   tune', factor, len(u), c80.round(3), c95.round(3))
-        return abs(c80 - .8) + abs(c95 - .95)
-    return min(_FACTORS, key=miss)
+
+    factor, cases, draw = trial
+    given = replace(given, own=given.own * np.array([1.0, factor], np.float32))
+    shape = (fitted.horizon, _PATHS)
+    sampler = Sampler.of(given, fitted.distribution.levels, shape, fitted.seed, counts)
+    spot = np.arange(len(given.own))
+    drawn = []
+    for (sold, quantiles), chance in zip(cases, draw, strict=True):
+        sums = sampler.draw(quantiles, spot.astype(np.uint64), spot).sum(axis=2, dtype=np.float64)
+        below, upto = (sums < sold[:, None] - _TINY).sum(axis=1), (sums <= sold[:, None] + _TINY).sum(axis=1)
+        place = (below + chance * (upto - below + 1)) / (_PATHS + 1)
+        drawn.append(place[~np.isnan(sold)])
+    place = np.concatenate(drawn)
+    return float(sum(abs(((place > t) & (place < 1 - t)).mean() - (1 - 2 * t)) for t in (0.1, 0.025)))
 
 
 def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
@@ -298,7 +321,7 @@ class FittedCalibrated:
         around, asleep = conditions or conditions_of(panel)
         mean = mean * np.float32(self.lift)
         quantiles = self.distribution.quantiles(mean, around, asleep)
-        mean, quantiles = tidy(mean, _agreed(mean, quantiles, self.distribution.levels), panel.counts)
+        mean, quantiles = tidy(mean, _agreed(mean, quantiles, self.distribution.levels, panel.counts), panel.counts)
         return Forecast(
             keys=panel.keys,
             cutoff=panel.cutoff,

@@ -38,7 +38,7 @@ _SMOOTHING = (0.1, 0.0, 0.05, 1.0)
 _MAX_CELLS = 12_000_000
 _MAX_ORIGINS = 48
 _BINS = (0.2, 0.4, 0.6, 0.8, 0.95)
-_SIZE = float(__import__('os').environ.get('SIZE','0.75'))
+_SIZE = 0.75
 """Variance of a group's shock falls with this power of its size."""
 _DRAWN = 4.0
 """Windows that draw a model's ratio to the plain forecast to 1."""
@@ -46,9 +46,13 @@ _USUAL, _USUAL_WINDOWS = 0.05, 1.0
 """Relative error of a sum where there is no past, and the number of windows that it counts for."""
 _LEAST = 1e-4
 _CLIP = 1000.0
+"""Squared errors of series count up to so many times those of independent steps."""
 _ADRIFT = 0.05
-SHORT = float(__import__('os').environ.get('SHORT','2'))
-INF = float(__import__('os').environ.get('INF','2'))
+"""Variance of a level's drift that goes into how noisy a series is taken to be."""
+_SHORT = 3.0
+"""How much more a shortfall of the variance explained weighs than an excess: narrow intervals mislead."""
+_UNSURE = 4.0
+"""Moments of n windows are raised by this over n: they are as likely to have been too quiet as too loud."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +354,7 @@ def _expected(panel: Panel, horizon: int, evidence: Sequence[Evidence], layout: 
         kinds = kinds * np.clip((n * left + _DRAWN * right) / ((n + _DRAWN) * right), 0.1, 10)
         own = mine.own
     n = windows(far)
-    kinds = kinds * (1 + INF / n[:1])
+    kinds = kinds * (1 + _UNSURE / n[:1])
     return _Moments((n * kinds + _USUAL_WINDOWS * _USUAL**2) / (n + _USUAL_WINDOWS), own)
 
 
@@ -404,11 +408,7 @@ def _solve(moments: np.ndarray, layout: _Layout, memory: float) -> np.ndarray:
     weight = np.ones(len(y))
     for _ in range(8):
         found, _ = nnls(x * weight[:, None], y * weight)
-        weight = np.where(x @ found < y, SHORT, 1.0)
-    import os
-    if os.environ.get('DBG'):
-        A = np.array(rows); pr = A @ found
-        print('S', np.sqrt(np.maximum(moments,0)).round(3).tolist()); print('P', np.sqrt(np.maximum(pr.reshape(moments.shape)*np.maximum(moments,1e-5),0)).round(3).tolist(), found[-2:])
+        weight = np.where(x @ found < y, _SHORT, 1.0)
     shocks: np.ndarray = found[: 3 * len(layout.groups)].reshape(-1, 3)
     return shocks
 

@@ -10,7 +10,7 @@ uniform half unit to either side first, so that rounding the result gives back w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from windvane.panel import Panel
 _MAX_PAIRS = 400_000
 _CELL, _LEAST_CELL = 400, 40
 _MAX_BINS, _MAX_GROUPS = 48, 4
+_ALIKE = 40
 _VOLATILITY_WINDOW = 91
 _IDLE_WINDOW = 182
 
@@ -33,16 +34,20 @@ class Pairs:
         sales: what was sold (no NaN).
         volatility: see :func:`volatility`.
         idle: see :func:`idle`.
+        step: how many periods ahead, from 1.
+        column: period that was forecast.
     """
 
     mean: np.ndarray
     sales: np.ndarray
     volatility: np.ndarray
     idle: np.ndarray
+    step: np.ndarray
+    column: np.ndarray
 
     def where(self, use: np.ndarray) -> Pairs:
         """Some of the pairs."""
-        return Pairs(self.mean[use], self.sales[use], self.volatility[use], self.idle[use])
+        return Pairs(*(getattr(self, field.name)[use] for field in fields(self)))
 
     def lift(self, trust: float, swing: float, windows: float) -> float:
         """What forecasts must be multiplied by to lose their common bias, as far as it is more than chance.
@@ -120,7 +125,7 @@ def pairs(panel: Panel, origins: np.ndarray, means: np.ndarray, rng: np.random.G
         some = np.sort(rng.choice(means.shape[0], max(1, _MAX_PAIRS * means.shape[0] // means.size), replace=False))
         panel, means = panel.take(some), means[some]
     wobble, asleep = volatility(panel, origins), idle(panel, origins)
-    mean, sales, around, still = [], [], [], []
+    mean, sales, around, still, step, column = [], [], [], [], [], []
     for i, origin in enumerate(origins):
         width = min(means.shape[2], panel.shape[1] - 1 - int(origin))
         if width <= 0:
@@ -131,9 +136,37 @@ def pairs(panel: Panel, origins: np.ndarray, means: np.ndarray, rng: np.random.G
         sales.append(actual[use])
         around.append(np.broadcast_to(wobble[:, i : i + 1], actual.shape)[use])
         still.append(np.broadcast_to(asleep[:, i : i + 1], actual.shape)[use])
+        step.append(np.broadcast_to(np.arange(1, width + 1), actual.shape)[use])
+        column.append(step[-1] + origin)
     empty = [np.empty(0, np.float32)]
     a, b, c = (np.concatenate(part or empty).astype(np.float64) for part in (mean, sales, around))
-    return Pairs(a, b, c, np.concatenate(still or [np.empty(0, bool)]))
+    when = (np.concatenate(part or empty).astype(np.int64) for part in (step, column))
+    return Pairs(a, b, c, np.concatenate(still or [np.empty(0, bool)]), *when)
+
+
+def growth(data: Pairs) -> float:
+    """Power of the step with which the spread round the expectation grows, between 0 and 0.3.
+
+    Absolute errors are compared with those of pairs of like expectation, and their logarithm regressed on that of the
+    step among forecasts of the same period, so that an odd period tells nothing of the steps that it was forecast at.
+    """
+    if len(data.mean) < _ALIKE**2:
+        return 0.0
+    miss = np.abs(data.sales - data.mean)
+    alike = np.argsort(np.argsort(data.mean, kind="stable"), kind="stable") * _ALIKE // len(miss)
+    usual = (np.bincount(alike, miss) / np.bincount(alike))[alike]
+    reach = int(data.step.max()) + 1
+    cells, spot = np.unique(data.column * reach + data.step, return_inverse=True)
+    found, wanted = np.bincount(spot, miss), np.bincount(spot, usual)
+    use = (found > 0) & (wanted > 0)
+    if not use.any():
+        return 0.0
+    column = np.unique(cells[use] // reach, return_inverse=True)[1]
+    ahead, ratio, weight = np.log(cells[use] % reach), np.log(found[use] / wanted[use]), wanted[use]
+    total = np.bincount(column, weight)
+    ahead = ahead - (np.bincount(column, weight * ahead) / total)[column]
+    spread = float((weight * ahead**2).sum())
+    return float(np.clip((weight * ahead * ratio).sum() / spread, 0.0, 0.3)) if spread > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -210,11 +243,13 @@ class Distribution:
         levels: probabilities.
         active: the table of series that sell.
         idle: the table of series that lie idle, or None where there were too few.
+        growth: power of the step with which the spread grows.
     """
 
     levels: tuple[float, ...]
     active: Table
     idle: Table | None = None
+    growth: float = 0.0
 
     @classmethod
     def learn(cls, data: Pairs, levels: Sequence[float], counts: bool, rng: np.random.Generator) -> Distribution:
@@ -225,9 +260,9 @@ class Distribution:
             return cls(levels, Table(np.ones(1), np.empty((1, 0)), shape[None, None, :]))
         asleep = data.idle
         if min(int(asleep.sum()), int((~asleep).sum())) < 2 * _CELL:
-            return cls(levels, Table.learn(data, levels, counts, rng))
+            return cls(levels, Table.learn(data, levels, counts, rng), growth=growth(data))
         active = Table.learn(data.where(~asleep), levels, counts, rng)
-        return cls(levels, active, Table.learn(data.where(asleep), levels, counts, rng))
+        return cls(levels, active, Table.learn(data.where(asleep), levels, counts, rng), growth(data))
 
     def quantiles(self, mean: np.ndarray, around: np.ndarray, asleep: np.ndarray) -> np.ndarray:
         """Quantiles [series, horizon, levels], not decreasing.
@@ -242,13 +277,23 @@ class Distribution:
         out = self.active.read(flat, wobble)
         if self.idle is not None and still.any():
             out[still] = self.idle.read(flat[still], wobble[still])
-        return out.reshape(*mean.shape, -1)
+        return self._widened(mean, out.reshape(*mean.shape, -1))
+
+    def _widened(self, mean: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+        """Quantiles drawn to the expectation at near steps, away from it at far ones; certain zeros stay."""
+        if self.growth == 0:
+            return quantiles
+        factor = np.arange(1, mean.shape[1] + 1) ** self.growth
+        factor /= factor.mean()
+        middle = mean[:, :, None].astype(np.float64)
+        moved = np.maximum(middle + (quantiles - middle) * factor[None, :, None], 0.0)
+        return np.where(quantiles > 0, moved, quantiles)
 
     def artifact(self) -> Artifact:
         """The tables."""
         tables = {"active": self.active} | ({"idle": self.idle} if self.idle else {})
         arrays = {f"{n}.{k}": getattr(t, k) for n, t in tables.items() for k in Table.__dataclass_fields__}
-        return Artifact(arrays=arrays, values={"levels": list(self.levels)})
+        return Artifact(arrays=arrays, values={"levels": list(self.levels), "growth": self.growth})
 
     @classmethod
     def restore(cls, artifact: Artifact) -> Distribution:
@@ -260,7 +305,7 @@ class Distribution:
 
         active = table("active")
         assert active is not None
-        return cls(tuple(artifact.values["levels"]), active, table("idle"))
+        return cls(tuple(artifact.values["levels"]), active, table("idle"), float(artifact.values["growth"]))
 
 
 def _merge(starts: np.ndarray, total: int, least: int) -> np.ndarray:
