@@ -165,7 +165,7 @@ def test_a_pattern_of_the_week_goes_on_and_a_rare_promotion_does_not():
 def test_an_absent_future_is_an_error_that_names_the_covariate_and_the_remedy():
     panel = panel_of(frame())
     with pytest.raises(MissingFutureError) as caught:
-        wv.forecast(panel, HORIZON, "simple")
+        wv.forecast(panel, HORIZON, "fast")
     for part in ("'price'", "sku='a'", str(START + timedelta(days=TIME)), "missing={'price': 'last'}", "future="):
         assert part in str(caught.value)
     with pytest.raises(MissingFutureError, match="'kind'"):
@@ -176,9 +176,9 @@ def test_an_absent_future_is_an_error_that_names_the_covariate_and_the_remedy():
 def test_what_stands_in_is_declared_in_the_output(where):
     policies = {"price": "last", "kind": "forecast"}
     if where == "at the panel":
-        found = wv.forecast(panel_of(frame(), missing=policies), HORIZON, "simple")
+        found = wv.forecast(panel_of(frame(), missing=policies), HORIZON, "fast")
     else:
-        found = wv.forecast(panel_of(frame()), HORIZON, "simple", missing=policies)
+        found = wv.forecast(panel_of(frame()), HORIZON, "fast", missing=policies)
     assert found.assumed == (
         Assumption("price", "last", 2 * HORIZON),
         Assumption("kind", "forecast", 2 * HORIZON),

@@ -54,7 +54,7 @@ def test_keys_keep_names_types_and_order(values, kind):
     made = panel(frame, keys=("Store No.",))
     assert made.keys.schema == {"Store No.": kind}
     assert made.keys["Store No."].to_list() == values
-    out = wv.forecast(made, horizon=2, preset="simple").frame()
+    out = wv.forecast(made, horizon=2, preset="fast").frame()
     assert out.schema["Store No."] == kind
     assert out["Store No."].unique(maintain_order=True).to_list() == values
 
@@ -87,7 +87,7 @@ def test_an_absent_row_is_zero_where_asked():
 def test_negative_sales_are_net_returns():
     made = panel(long().with_columns(sales=pl.when(pl.col("date") == START + 5 * DAY).then(-4).otherwise(2)))
     assert made.sales[0, 5] == -4
-    assert (wv.forecast(made, horizon=3, preset="simple").mean >= 0).all()
+    assert (wv.forecast(made, horizon=3, preset="fast").mean >= 0).all()
 
 
 @pytest.mark.parametrize(("sales", "counts"), [([1, 2, 3], True), ([1.0, 2.0, 4.0], True), ([1.0, 2.5, 3.0], False)])
@@ -100,7 +100,7 @@ def test_fridays_stay_fridays():
     weeks = [date(2025, 1, 3) + timedelta(weeks=w) for w in range(60)]
     made = panel(pl.DataFrame({"sku": "a", "date": weeks, "sales": range(60)}), freq="1w")
     assert made.dates.to_list() == weeks
-    ahead = wv.forecast(made, horizon=4, preset="simple").frame()["date"]
+    ahead = wv.forecast(made, horizon=4, preset="fast").frame()["date"]
     assert ahead.to_list() == [weeks[-1] + timedelta(weeks=w) for w in range(1, 5)]
     assert ahead.dtype == pl.Date
 
@@ -110,7 +110,7 @@ def test_months_keep_first_or_last_day(end):
     months = pl.date_range(date(2021, 1, 1), date(2024, 1, 1), "1mo", eager=True)
     months = months.dt.month_end() if end else months
     made = panel(pl.DataFrame({"sku": "a", "date": months, "sales": range(37)}), freq="1mo")
-    ahead = wv.forecast(made, horizon=2, preset="simple").frame()["date"].to_list()
+    ahead = wv.forecast(made, horizon=2, preset="fast").frame()["date"].to_list()
     assert ahead == ([date(2024, 2, 29), date(2024, 3, 31)] if end else [date(2024, 2, 1), date(2024, 3, 1)])
 
 
@@ -159,7 +159,7 @@ def test_future_may_stand_in_the_frame_with_empty_sales():
     assert made.cutoff == last
     made.require_future(3)
     assert made.known["price"].values.shape == (2, 13)
-    assert wv.forecast(made, horizon=3, preset="simple").frame().height == 6
+    assert wv.forecast(made, horizon=3, preset="fast").frame().height == 6
 
 
 def test_future_rows_of_unknown_series_are_left_out():

@@ -60,7 +60,7 @@ def test_kinds_of_groups():
     panel = shop(60)
     # The maker names the same groups as the category; products have three series each.
     assert kinds_of(panel) == ((), ("category_1",), ("location",), ("location", "category_1"), ("sku",))
-    assert kinds_of(panel.take(np.arange(4))) == ((), ("sku",)) or kinds_of(panel.take(np.arange(4)))[0] == ()
+    assert kinds_of(panel.take(np.array([0]))) == ((),)
 
 
 @pytest.mark.tiny
@@ -92,8 +92,8 @@ def test_moments_are_those_of_plain_loops():
                         size += expected
                     for sold, expected, square in cells:
                         base = max(expected, (sold + expected) / 2)
-                        top += ((sold - expected) ** 2 - square) / base**2 * expected / size
-                        bottom += expected / size
+                        top += ((sold - expected) ** 2 - square) / base**2 * np.sqrt(expected / size)
+                        bottom += np.sqrt(expected / size)
                 per_origin.append(top / bottom)
             assert found[k, w] == pytest.approx(np.mean(per_origin), rel=1e-6)
 
@@ -205,7 +205,7 @@ def test_what_stays_is_scaled_by_how_sums_were_covered():
     tuned = related(model, panel, evidence, np.random.default_rng(1))
     ratio = np.sqrt(tuned.own[:, 1] / np.maximum(plain.own[:, 1], 1e-12))
     assert len(np.unique(ratio.round(6))) == 1
-    assert 0.69 < ratio[0] < 2.01
+    assert 0.69 < ratio[0] < 2.51
     late = Evidence(np.array([panel.shape[1] - 5]), np.full((120, 1, HORIZON), 20, np.float32))
     assert np.array_equal(related(model, panel, late, np.random.default_rng(1)).own, learn(panel, HORIZON, late).own)
 

@@ -10,7 +10,7 @@ from planned_panels import HORIZON, STEP, lift, planned, promoted_shop
 
 import windvane as wv
 from windvane.errors import MissingFutureError
-from windvane.futures import Scenario
+from windvane.futures import Policy, Scenario
 from windvane.models import registry
 from windvane.outlook.produce import PRESETS
 from windvane.panel import Known, Panel
@@ -192,3 +192,35 @@ def test_an_absent_plan_is_an_error_in_every_preset(preset, small_shop):
     known = {n: replace(k, values=k.values[:, : small_shop.shape[1] + STEP]) for n, k in small_shop.known.items()}
     with pytest.raises(MissingFutureError, match=r"'promo' has no value for sku='s000'"):
         wv.forecast(replace(small_shop, known=known), HORIZON, preset)
+
+
+@pytest.fixture(scope="module")
+def blind() -> tuple[Panel, np.ndarray]:
+    """A shop whose coming promotions nobody knows, and what it then sold [series, horizon]."""
+    panel = promoted_shop(series=250, time=260, share=0.12, rates=(2.0, 15.0))
+    cut = panel.shape[1] - HORIZON
+    past = panel.as_of(panel.dates[cut - 1])
+    promo = replace(past.known["promo"], values=past.known["promo"].values[:, :cut])
+    return replace(past, known={"promo": promo}), panel.sales[:, cut:]
+
+
+def covered(panel: Panel, sold: np.ndarray, policy: Policy | Scenario) -> dict[float, float]:
+    """Share of outcomes up to a quantile, ties of whole numbers split at random."""
+    found = wv.forecast(panel, HORIZON, "fast", missing={"promo": policy})
+    spread = sold + np.random.default_rng(1).uniform(-0.5, 0.5, sold.shape)
+    return {level: float((spread <= found.quantile(level)).mean()) for level in (0.1, 0.9, 0.975)}
+
+
+@pytest.mark.parametrize("policy", ["last", "forecast", "unknown"])
+def test_intervals_are_as_wide_as_promotions_that_nobody_knows_make_them(policy, blind):
+    share = covered(*blind, policy)
+    assert share[0.1] == pytest.approx(0.1, abs=0.03)
+    assert share[0.9] == pytest.approx(0.9, abs=0.035)
+    assert share[0.975] == pytest.approx(0.975, abs=0.02)
+
+
+def test_a_scenario_that_does_not_come_true_is_no_excuse(blind):
+    """Intervals under a scenario hold if it comes true: here promotions came of which it said that there were none."""
+    share = covered(*blind, Scenario(0.0))
+    assert share[0.9] < 0.83
+    assert share[0.975] < 0.92

@@ -32,7 +32,6 @@ class _Chosen(NamedTuple):
     sums: np.ndarray
 
 
-
 class Board:
     """Collects fold results; chooses on some folds, reports on the others.
 

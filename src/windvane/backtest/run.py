@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date as Date
 
 import numpy as np
@@ -15,7 +15,7 @@ from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.models.base import FittedPoint, PointModel
 from windvane.models.wrappers.blend import Blend, FittedBlend
-from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of, means_as_made
+from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of, means_as_made, past_origins
 from windvane.panel import Panel
 
 PanelAt = Callable[[Date], Panel]
@@ -67,10 +67,11 @@ class _Fit:
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    """What all models of a fold share: see ``conditions_of`` and ``scales``."""
+    """What all models of a fold share: see ``conditions_of`` and ``scales``; evidence made for one of them."""
 
     conditions: tuple[np.ndarray, np.ndarray]
     scales: tuple[np.ndarray, np.ndarray]
+    made: dict[str, Evidence | None] = field(default_factory=dict)
 
 
 class Replay:
@@ -121,7 +122,7 @@ class Replay:
         model, rng = self.models[name], np.random.default_rng(self.seed)
         fit = self._fit(model.point, past, fits)
         evidence = self.evidence[name] if model.point.capabilities.pooled else None
-        usable = evidence or model.evidence(fit.point, past, self.horizon, rng)
+        usable = evidence or self._first_evidence(model.point, fit, past, shared.made)
         fitted = model.finish(fit.point, past, self.horizon, rng, usable)
         forecast = fitted.forecast(past, fit.mean, conditions=shared.conditions)
         seconds = CLOCK.seconds() - begin
@@ -141,6 +142,31 @@ class Replay:
                 mean = point.means(past, np.array([past.shape[1] - 1]), self.horizon)[:, 0]
                 fits[model.name] = _Fit(point, mean)
         return fits[model.name]
+
+    def _first_evidence(
+        self, model: PointModel, fit: _Fit, past: Panel, made: dict[str, Evidence | None]
+    ) -> Evidence | None:
+        """Evidence where no earlier fold has left any; a blend takes that of its members."""
+        rng = np.random.default_rng(self.seed)
+        if not isinstance(model, Blend):
+            name = model.name
+            if name not in made:
+                made[name] = Calibrated(model).evidence(fit.point, past, self.horizon, rng)
+            return made[name]
+        origins = past_origins(past, self.horizon, pooled=True)
+        if not len(origins):
+            return None
+        means = []
+        for name, member in model.models().items():
+            known = made.get(name)
+            if known is None or not np.array_equal(known.origins, origins):
+                then = past.as_of(past.dates[int(origins[0])])
+                point = member.fit(then, self.horizon, np.random.default_rng(self.seed))
+                known = Evidence(origins, means_as_made(point, past, origins, self.horizon))
+                if member.capabilities.pooled:
+                    made[name] = known
+            means.append(known.means)
+        return Evidence(origins, _average(means))
 
     def _look_ahead(self, fit: _Fit, cutoff: int) -> Evidence:
         """Forecasts of a model fitted at ``cutoff``, made at it and, where cheap, at origins within the horizon.

@@ -25,6 +25,9 @@ WINDOWS: dict[str, tuple[int, ...]] = {
 _CODES, _SERIES_PER_CODE = 256, 5
 """Most texts of a column that become codes, and fewest series per text: fewer name single series."""
 
+_MEMBERS = 100
+"""Most series per group, on average, whose common moves are features beside a baseline."""
+
 _YEARS_TO_LEARN = 1.5
 """History in years from which on the time of year is a feature; on less it only tells old rows from new ones."""
 
@@ -133,14 +136,17 @@ def relative(panel: Panel, shared: Sequence[str] = ()) -> tuple[Feature, ...]:
     if learns_the_year(panel):
         features.append(spec.calendar("month"))
     keys = [name for name in panel.keys.columns if panel.keys.width > 1]
-    for by in dict.fromkeys((*panel.hierarchy[-1:], *keys)):
+    grouping = {name: panel.static[name] for name in panel.static.columns} | {n: panel.keys[n] for n in keys}
+    for by, texts in grouping.items():
+        # What large groups do is nearly what all do, and of that few dates tell; the baseline has learned it.
+        if not 1 < panel.shape[0] / max(texts.n_unique(), 1) <= _MEMBERS:
+            continue
         features += [
             spec.over(spec.mean(windows[0], by=by), spec.mean(middle, by=by)).called(f"momentum_by_{by}"),
             spec.over(spec.mean(middle, by=by), spec.mean(longest, by=by)).called(f"trend_by_{by}"),
         ]
-    codes = [(name, panel.static[name]) for name in panel.static.columns] + [(name, panel.keys[name]) for name in keys]
     most = min(_CODES, panel.shape[0] // _SERIES_PER_CODE)
-    statics = [spec.static(name) for name, texts in codes if 1 < texts.n_unique() <= most]
+    statics = [spec.static(name) for name, texts in grouping.items() if 1 < texts.n_unique() <= most]
     return (*features, *_relative_covariates(panel, windows, shared), *statics)
 
 

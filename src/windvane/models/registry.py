@@ -26,7 +26,9 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "boosted": ("windvane.models.boosted.model", "Boosted", {}),
     "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted")}),
     "blend_wide": (
-        "windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted", "seasonal_es", "tsb")},
+        "windvane.models.wrappers.blend",
+        "Blend",
+        {"members": ("structured", "boosted", "planned_seasonal_es", "planned_tsb")},
     ),
 }
 """Name -> module, class, arguments besides the name."""

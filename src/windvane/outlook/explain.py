@@ -19,7 +19,9 @@ from windvane.models.base import FittedPoint
 from windvane.models.boosted.model import FittedBoosted
 from windvane.models.structured import design, response
 from windvane.models.structured.model import FittedStructured
+from windvane.models.structured.response import Response
 from windvane.models.wrappers.blend import FittedBlend
+from windvane.models.wrappers.planned import FittedPlanned
 from windvane.panel import Panel
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -74,12 +76,13 @@ def explain(point: FittedPoint, panel: Panel, series: int, horizon: int) -> Expl
         base, logs, names = point.contributions(panel, series, horizon)
         given, told = structured_logs(point.base, panel, series, horizon)
         return _shared(base * np.exp(logs.sum(1)), np.column_stack([given, logs]), [*told, *names, REST, "aggregate"])
+    # Of the whole panel: what a pooled model expects of one series may depend on the others.
+    mean = point.means(panel, origin, horizon)[series, 0].astype(np.float64)
     if isinstance(point, FittedStructured):
-        # Its effects are those of the group, and its level that of the series: the others do not matter.
-        mean = point.means(panel, origin, horizon)[series, 0].astype(np.float64)
         return _shared(mean, *structured_logs(point, panel, series, horizon))
-    mean = point.means(panel.take(np.array([series])), origin, horizon)[0, 0]
-    total = float(mean.sum(dtype=np.float64))
+    if isinstance(point, FittedPlanned):
+        return _shared(mean, response_logs(point.response, panel, series, horizon), list(point.response.names))
+    total = float(mean.sum())
     return Explanation(total, {BASE: total})
 
 
@@ -111,13 +114,19 @@ def structured_logs(point: FittedStructured, panel: Panel, series: int, horizon:
     seen = np.where(since[days] <= origin, x[days] * point.coefficients[group], 0.0)
     sources = list(dict.fromkeys(column.source for column in point.columns))
     logs = [seen[:, [c.source == source for c in point.columns]].sum(1) for source in sources]
-    answer, given = point.response, response.covariates(panel, point.response).part(slice(series, series + 1))
-    for k in range(len(answer.names)):
-        table = np.zeros_like(answer.table)
-        table[k] = answer.table[k]
-        at = np.array([response.told(given, answer.kinds, table, 0, t, origin) for t in [origin, *days.tolist()]])
-        logs.append(at[1:] - at[0] if answer.kinds[k] == response.LOG else at[1:])
-    if not logs:
-        return np.zeros((horizon, 0)), []
+    logs.append(response_logs(point.response, panel, series, horizon))
     # A closed day's effect is bounded; so is what is told of it.
-    return np.clip(np.column_stack(logs), -12.0, 12.0), [*sources, *answer.names]
+    return np.clip(np.column_stack(logs), -12.0, 12.0), [*sources, *point.response.names]
+
+
+def response_logs(answer: Response, panel: Panel, series: int, horizon: int) -> np.ndarray:
+    """Logarithms of what each covariate does to one series, float64 [horizon, covariates]."""
+    origin = panel.shape[1] - 1
+    given = response.covariates(panel, answer).part(slice(series, series + 1))
+    out = np.zeros((horizon, len(answer.names)))
+    for k in range(len(answer.names)):
+        alone = np.zeros_like(answer.table)
+        alone[k] = answer.table[k]
+        at = [response.told(given, answer.kinds, alone, 0, origin + h, origin) for h in range(horizon + 1)]
+        out[:, k] = np.array(at[1:]) - (at[0] if answer.kinds[k] == response.LOG else 0.0)
+    return out

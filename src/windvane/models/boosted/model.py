@@ -41,7 +41,7 @@ _LONGER = 4.0
 _LEAST_ROWS = 400
 _WITHHELD = 0.15
 _FLOOR = 0.05  # of a series' recent mean, below which no forecast is multiplied
-_FARTHEST = 3.0  # logarithm of the most that trees may multiply by
+_FARTHEST = 2.0  # logarithm of the most that trees may multiply by
 _AT_ONCE = 262_144  # rows forecast at a time
 _SIZE = 1  # column of the series' own size; see choose.relative
 
@@ -95,9 +95,10 @@ class FittedBoosted:
         for first in range(0, series, size):
             some = slice(first, min(first + size, series))
             rows = _grid(np.arange(some.start, some.stop), panel.shape[1] - 1, horizon)
-            start, matrix = _start(made, rows, base[some].ravel())
-            logs = ensemble.logs(matrix, rows, panel)
-            out[some] = (start * np.exp(np.where(_moved(panel, rows, start), logs, 0.0))).reshape(out[some].shape)
+            flat = base[some].ravel()
+            matrix, start = columns(made, rows, flat)
+            found = start * np.exp(ensemble.logs(matrix, rows, panel))
+            out[some] = np.where(start > 0, found, flat).reshape(out[some].shape)
 
     def _common(self, base: np.ndarray, found: np.ndarray) -> np.ndarray:
         """Factor that draws the sum of all series back to the baseline's, float32 [origins, horizon]."""
@@ -121,9 +122,10 @@ class FittedBoosted:
             return base[series], np.zeros((horizon, len(names) + 2)), names
         whole = self.means(panel, np.array([origin]), horizon)[:, 0]
         rows = _grid(np.array([series]), origin, horizon)
-        start, matrix = _start(FeatureMatrix(panel, self.features, self.categories), rows, base[series])
+        matrix, start = columns(FeatureMatrix(panel, self.features, self.categories), rows, base[series])
         parts = _Ensemble(self).parts(matrix, rows, panel)
-        parts[~_moved(panel, rows, start)] = 0.0
+        parts[start <= 0] = 0.0
+        start = np.where(start > 0, start, base[series])
         told, found = start * np.exp(parts.sum(1)), whole[series].astype(np.float64)
         if self.share > 0:
             # What the trees made of it before it was averaged with the baseline.
@@ -264,8 +266,7 @@ class Boosted:
     ) -> dict[str, str]:
         """Grow the trees of one draw."""
         panel = made.panel
-        rows = rows.part(np.flatnonzero(~sampling.shut(panel, rows)))
-        data = self._data(fitted, made, rows, rng)
+        data, rows = self._data(fitted, made, rows, rng)
         if self.falling:
             # The baseline answers to the same covariates, and a tree that reads it could rise where it falls.
             data.matrix[:, -1] = np.nan
@@ -288,23 +289,29 @@ class Boosted:
             out[f"{s}.{b}.{draw}"] = trees.grow(data.where(own), growth, codes, falling, seed)[0]
         return out
 
-    def _data(self, fitted: FittedBoosted, made: FeatureMatrix, rows: Rows, rng: np.random.Generator) -> Data:
-        """Features, target, offset and weight of rows; a share of them sees no plans where plans are made late."""
+    def _data(
+        self, fitted: FittedBoosted, made: FeatureMatrix, rows: Rows, rng: np.random.Generator
+    ) -> tuple[Data, Rows]:
+        """Features, target, offset and weight of the rows that trees multiply, and these rows.
+
+        A share of them sees no plans where plans are made late.
+        """
         panel = made.panel
         base = fitted.base.rows(panel, rows.series, rows.origin, rows.step)
-        matrix, floor = columns(made, rows, base)
+        matrix, start = columns(made, rows, base)
         blind = sampling.unplanned(panel)
         if blind is not None:
             some = np.flatnonzero(rng.random(len(rows)) < _WITHHELD)
             part = rows.part(some)
             base[some] = fitted.base.rows(blind, part.series, part.origin, part.step)
-            matrix[some], floor[some] = columns(FeatureMatrix(blind, made.features, made.categories), part, base[some])
+            matrix[some], start[some] = columns(FeatureMatrix(blind, made.features, made.categories), part, base[some])
+        use = np.flatnonzero(start > 0)
+        rows, matrix, start = rows.part(use), matrix[use], start[use]
         sold = np.maximum(panel.sales[rows.series, rows.origin + rows.step], 0)
-        offset = np.log(np.maximum(np.maximum(base, floor) / fitted.unit, 1e-3))
         half = self.half_life or usual_half_life(panel)
         size = np.nan_to_num(matrix[:, _SIZE]).clip(0) / fitted.unit
         weight = sampling.weights(panel, rows, size, half, self.volume, self.revenue)
-        return Data(matrix, sold / fitted.unit, offset, weight)
+        return Data(matrix, sold / fitted.unit, np.log(start / fitted.unit), weight), rows
 
     def restore(self, artifact: Artifact) -> FittedBoosted:
         """Rebuild it."""
@@ -329,7 +336,7 @@ def usual_half_life(panel: Panel) -> float:
 
 
 def columns(made: FeatureMatrix, rows: Rows, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the trees take, and the least that they multiply.
+    """What the trees take, and what they multiply.
 
     Args:
         made: the features.
@@ -337,7 +344,9 @@ def columns(made: FeatureMatrix, rows: Rows, base: np.ndarray) -> tuple[np.ndarr
         base: the baseline of each row [rows].
 
     Returns:
-        float32 [rows, features + 1], the baseline over the series' own size as last column; and float64 [rows].
+        float32 [rows, features + 1], the baseline over the series' own size as last column; and float64 [rows], the
+        baseline or a small share of what was sold lately, 0 where trees have no say: on closed days, and for series of
+        which nothing was sold or known for so long that the trees would see nothing of them.
     """
     width = len(made.features)
     matrix = np.empty((len(rows), width + 1), np.float32)
@@ -348,7 +357,8 @@ def columns(made: FeatureMatrix, rows: Rows, base: np.ndarray) -> tuple[np.ndarr
     own = matrix[:, _SIZE].astype(np.float64)
     known = own > 0
     matrix[:, width] = np.where(known, base / np.where(known, own, 1.0), np.nan)
-    return matrix, np.where(known, _FLOOR * own, 0.0)
+    start: np.ndarray = np.where(known & ~sampling.shut(made.panel, rows), np.maximum(base, _FLOOR * own), 0.0)
+    return matrix, start
 
 
 def parts_of(panel: Panel, rows: Rows, split: str, categories: dict[str, list[str]]) -> tuple[np.ndarray, np.ndarray]:
@@ -372,18 +382,6 @@ def _grid(series: np.ndarray, origin: int, horizon: int) -> Rows:
     """All steps of some series after one origin."""
     rows = Rows.after(len(series), origin, horizon)
     return Rows(np.repeat(series.astype(np.int32), horizon), rows.origin, rows.step)
-
-
-def _start(made: FeatureMatrix, rows: Rows, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the trees multiply, float64 [rows], and what they take."""
-    matrix, floor = columns(made, rows, base)
-    shut = sampling.shut(made.panel, rows)
-    return np.where(shut, base, np.maximum(base, floor)), matrix
-
-
-def _moved(panel: Panel, rows: Rows, start: np.ndarray) -> np.ndarray:
-    """Whether trees multiply a row: not on closed days, and not where nothing is expected."""
-    return (start > 0) & ~sampling.shut(panel, rows)
 
 
 def _declared(held: dict[str, Any]) -> Feature:

@@ -38,6 +38,7 @@ _FARTHEST = 1.0  # step of a logarithm per round
 _APART, _APART_SERIES = 0.5, 0.3  # spread of the leans of groups, of the series within them
 _LEANS = (0.2, 3.0)  # least and largest lean
 _KIND, _PRODUCT = 20, 8  # series per group that a kind of products, a product or a location has at least, on average
+_FEWEST, _PER_PARAMETER = 4000, 2_000_000  # series, and cells per parameter, that all series' responses are found on
 _GROUPINGS = 3  # most kinds of groups, the finest
 _CELLS = 4_000_000  # numbers of curvature that are kept at a time
 
@@ -313,8 +314,30 @@ def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.
     found = Response(names, np.array(kinds, np.int64), np.zeros((len(names), width)), np.array(units))
     if not spread:
         return found
-    given, prior = covariates(panel, found), np.array(spread)
-    theta = np.zeros(len(prior))
+    some = _enough(panel, len(spread))
+    _pooled(panel.take(some), found, at, np.array(spread), (exposure, group[some], memory))
+    if (found.kinds == LOG).all():
+        return found
+    given, factor = covariates(panel, found), np.empty(panel.shape, np.float32)
+    past_factors(panel, found, given, factor)
+    return replace(found, leans=_leans(panel, found, given, (exposure, group, memory), factor))
+
+
+def _enough(panel: Panel, parameters: int) -> np.ndarray:
+    """Series that say enough of a few parameters, drawn by chance but always the same, in their order."""
+    series, time = panel.shape
+    count = max(_FEWEST, parameters * _PER_PARAMETER // max(time, 1))
+    if count >= series:
+        return np.arange(series)
+    return np.sort(np.random.default_rng(0).choice(series, count, replace=False))
+
+
+def _pooled(
+    panel: Panel, found: Response, at: np.ndarray, prior: np.ndarray, days: tuple[np.ndarray, np.ndarray, float]
+) -> None:
+    """Find the responses of all series together and write them into the table; ``prior``: their spreads."""
+    exposure, group, memory = days
+    given, theta = covariates(panel, found), np.zeros(len(prior))
     factor = np.ones(panel.shape, np.float32)
     for _ in range(_ROUNDS):
         inside, gradient = np.diag(1 / prior**2), -theta / prior**2
@@ -330,9 +353,6 @@ def learn(panel: Panel, names: tuple[str, ...], exposure: np.ndarray, group: np.
         theta = theta + np.clip(np.linalg.solve(inside, gradient), -_FARTHEST, _FARTHEST)
         found.table[at >= 0] = theta[at[at >= 0]]
         past_factors(panel, found, given, factor)
-    if (found.kinds == LOG).all():
-        return found
-    return replace(found, leans=_leans(panel, found, given, (exposure, group, memory), factor))
 
 
 def _leans(

@@ -21,7 +21,7 @@ from windvane.schema import QUANTILE_LEVELS
 
 _MAX_ORIGINS = 8
 _TRIED, _PATHS, _TINY = 2000, 100, 1e-6
-_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)
+_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
 """Factors tried on what stays of series' own shocks."""
 _SWING = 0.1
 """Usual change of log sales from window to window, counted as two windows."""

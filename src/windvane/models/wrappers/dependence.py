@@ -273,12 +273,15 @@ def _cut(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _of_groups(sold: np.ndarray, expected: np.ndarray, square: np.ndarray) -> tuple[float, float]:
-    """Sum over windows of the mean moment of groups, and their number; a window counts by what was expected of it."""
+    """Sum over windows of the mean moment of groups, and their number.
+
+    A window counts by the root of what was expected of it: days on which next to nothing is sold have huge ratios.
+    """
     # A forecast that was far too low says less by its ratio than by its difference.
     base = np.maximum(expected, (sold + expected) / 2)
     moment = np.where(base > 0, ((sold - expected) ** 2 - square) / np.maximum(base, 1e-12) ** 2, 0.0)
     size = expected.sum(axis=1, keepdims=True)
-    weight = np.where(size > 0, expected / np.maximum(size, 1e-12), 0.0)
+    weight = np.sqrt(np.where(size > 0, expected / np.maximum(size, 1e-12), 0.0))
     number = expected.shape[1]
     return float((moment * weight).sum() / max(float(weight.sum()), 1e-12)) * number, float(number)
 
