@@ -253,6 +253,15 @@ def test_relative_features_do_not_see_a_series_size():
 
 
 @pytest.mark.tiny
+def test_common_moves_are_features_of_small_groups_alone():
+    panel = panel_of(np.ones((240, 60)))
+    keys = pl.DataFrame({"sku": [f"s{i // 2}" for i in range(240)], "location": ["a", "b"] * 120})
+    static = pl.DataFrame({"category": [f"c{i % 2}" for i in range(240)], "range": [f"r{i % 8}" for i in range(240)]})
+    names = {f.name for f in choose.relative(replace(panel, keys=keys, static=static))}
+    assert {n for n in names if "_by_" in n} == {f"{m}_by_{g}" for m in ("momentum", "trend") for g in ("sku", "range")}
+
+
+@pytest.mark.tiny
 def test_relative_features_do_not_see_the_age_of_the_calendar():
     week = np.tile([1.0, 2, 3, 4, 5, 6, 7], 60)[None, :]
     panel = panel_of(np.repeat(week, 3, axis=0))

@@ -72,10 +72,9 @@ def made_up_forecast(panel):
     levels = (0.1, 0.5, 0.9)
     middle = rng.gamma(3, 2, shape)
     quantiles = np.stack([middle * 0.5, middle, middle * 2], axis=2).astype(np.float32)
-    blocks = rng.normal(size=(panel.shape[0], 20, HORIZON)).astype(np.float32)
     return Forecast(
         panel.keys, panel.cutoff, panel.future_dates(HORIZON), middle.astype(np.float32), quantiles, levels,
-        panel.identity, blocks,
+        panel.identity,
     )  # fmt: skip
 
 
@@ -107,8 +106,8 @@ def test_without_categories_there_is_the_total_alone(panel):
 
 
 def test_the_python_call_names_a_wrong_argument(panel):
-    with pytest.raises(ConfigError, match="fast, simple"):
-        forecast(panel, HORIZON, preset="best")
+    with pytest.raises(ConfigError, match="fast, balanced, best"):
+        forecast(panel, HORIZON, preset="simple")
     with pytest.raises(ConfigError, match="horizon"):
         forecast(panel, 0)
     with pytest.raises(ConfigError, match="seed"):

@@ -14,7 +14,7 @@ from windvane.clock import CLOCK
 from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.models.base import FittedPoint, PointModel
-from windvane.models.wrappers.blend import Blend, FittedBlend
+from windvane.models.wrappers.blend import Blend, FittedBlend, fit_beside
 from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of, means_as_made, past_origins
 from windvane.panel import Panel
 
@@ -67,11 +67,11 @@ class _Fit:
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    """What all models of a fold share: see ``conditions_of`` and ``scales``; evidence made for one of them."""
+    """What all models of a fold share: see ``conditions_of`` and ``scales``; models fitted earlier and their means."""
 
     conditions: tuple[np.ndarray, np.ndarray]
     scales: tuple[np.ndarray, np.ndarray]
-    made: dict[str, Evidence | None] = field(default_factory=dict)
+    made: dict[str, tuple[FittedPoint, np.ndarray]] = field(default_factory=dict)
 
 
 class Replay:
@@ -138,35 +138,27 @@ class Replay:
                 mean = _average([fit.mean for fit in members.values()])
                 fits[model.name] = _Fit(FittedBlend({name: fit.point for name, fit in members.items()}), mean)
             else:
-                point = model.fit(past, self.horizon, np.random.default_rng(self.seed))
+                point = fit_beside(model, past, self.horizon, self.seed, {n: fit.point for n, fit in fits.items()})
                 mean = point.means(past, np.array([past.shape[1] - 1]), self.horizon)[:, 0]
                 fits[model.name] = _Fit(point, mean)
         return fits[model.name]
 
     def _first_evidence(
-        self, model: PointModel, fit: _Fit, past: Panel, made: dict[str, Evidence | None]
+        self, model: PointModel, fit: _Fit, past: Panel, made: dict[str, tuple[FittedPoint, np.ndarray]]
     ) -> Evidence | None:
         """Evidence where no earlier fold has left any; a blend takes that of its members."""
-        rng = np.random.default_rng(self.seed)
-        if not isinstance(model, Blend):
-            name = model.name
-            if name not in made:
-                made[name] = Calibrated(model).evidence(fit.point, past, self.horizon, rng)
-            return made[name]
+        if not model.capabilities.pooled:
+            return Calibrated(model).evidence(fit.point, past, self.horizon, np.random.default_rng(self.seed))
         origins = past_origins(past, self.horizon, pooled=True)
         if not len(origins):
             return None
-        means = []
-        for name, member in model.models().items():
-            known = made.get(name)
-            if known is None or not np.array_equal(known.origins, origins):
+        members = model.models() if isinstance(model, Blend) else {model.name: model}
+        for name, member in members.items():
+            if name not in made:
                 then = past.as_of(past.dates[int(origins[0])])
-                point = member.fit(then, self.horizon, np.random.default_rng(self.seed))
-                known = Evidence(origins, means_as_made(point, past, origins, self.horizon))
-                if member.capabilities.pooled:
-                    made[name] = known
-            means.append(known.means)
-        return Evidence(origins, _average(means))
+                point = fit_beside(member, then, self.horizon, self.seed, {n: point for n, (point, _) in made.items()})
+                made[name] = point, means_as_made(point, past, origins, self.horizon)
+        return Evidence(origins, _average([made[name][1] for name in members]))
 
     def _look_ahead(self, fit: _Fit, cutoff: int) -> Evidence:
         """Forecasts of a model fitted at ``cutoff``, made at it and, where cheap, at origins within the horizon.

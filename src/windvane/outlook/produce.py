@@ -15,7 +15,8 @@ from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.futures import Policy, Scenario
 from windvane.models import registry
-from windvane.models.wrappers.blend import Blend
+from windvane.models.base import FittedPoint
+from windvane.models.wrappers.blend import Blend, fit_once
 from windvane.models.wrappers.calibrate import Evidence, FittedCalibrated, related
 from windvane.models.wrappers.dependence import Relations
 from windvane.panel import Panel
@@ -88,6 +89,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
     model = np.array([choice.chosen.get(s, choice.chosen["all"]) for s in segment.tolist()])
     origin = np.array([panel.shape[1] - 1])
     fitted: dict[str, FittedCalibrated] = {}
+    points: dict[str, FittedPoint] = {}
     parts: dict[str, Forecast] = {}
     past: dict[str, Evidence | Sequence[Evidence] | None] = {}
     names = sorted(set(model.tolist()))
@@ -96,7 +98,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
             task.describe(f"forecast: {name}")
             calibrated = choice.replay.models[name]
             rng = np.random.default_rng(settings.seed)
-            point = calibrated.point.fit(panel, settings.horizon, rng)
+            point = fit_once(calibrated.point, panel, settings.horizon, settings.seed, points)
             evidence = choice.replay.evidence[name] or calibrated.evidence(point, panel, settings.horizon, rng)
             fitted[name] = calibrated.finish(point, panel, settings.horizon, rng, evidence)
             past[name] = evidence

@@ -54,8 +54,8 @@ class Blend:
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedBlend:
         """Fit every member, each with the same seed."""
         seed = int(rng.integers(2**31))
-        fitted = {n: m.fit(panel, horizon, np.random.default_rng(seed)) for n, m in self.models().items()}
-        return FittedBlend(fitted)
+        fitted: dict[str, FittedPoint] = {}
+        return FittedBlend({n: fit_once(m, panel, horizon, seed, fitted) for n, m in self.models().items()})
 
     def restore(self, artifact: Artifact) -> FittedBlend:
         """Rebuild it."""
@@ -69,3 +69,43 @@ class Blend:
             )
 
         return FittedBlend({name: model.restore(part(name)) for name, model in self.models().items()})
+
+
+def fit_once(model: PointModel, panel: Panel, horizon: int, seed: int, fitted: dict[str, FittedPoint]) -> FittedPoint:
+    """Fit a model, or take it from those ``fitted`` to the panel; a blend takes its members from there too.
+
+    Args:
+        model: the model.
+        panel: the series.
+        horizon: periods forecast.
+        seed: seed of fitting.
+        fitted: models fitted to the panel, by name; what is fitted here is added.
+    """
+    if model.name not in fitted:
+        if isinstance(model, Blend):
+            members = {n: fit_once(m, panel, horizon, seed, fitted) for n, m in model.models().items()}
+            fitted[model.name] = FittedBlend(members)
+        else:
+            fitted[model.name] = fit_beside(model, panel, horizon, seed, fitted)
+    return fitted[model.name]
+
+
+def fit_beside(
+    model: PointModel, panel: Panel, horizon: int, seed: int, fitted: Mapping[str, FittedPoint]
+) -> FittedPoint:
+    """Fit a model beside others of the same panel: trees take a structured baseline that is there already.
+
+    Args:
+        model: the model.
+        panel: the series.
+        horizon: periods forecast.
+        seed: seed of fitting.
+        fitted: models fitted to the panel, by name.
+    """
+    from windvane.models.boosted.model import Boosted
+    from windvane.models.structured.model import FittedStructured
+
+    base, rng = fitted.get("structured"), np.random.default_rng(seed)
+    if isinstance(model, Boosted) and isinstance(base, FittedStructured):
+        return model.fit_on(base, panel, horizon, rng)
+    return model.fit(panel, horizon, rng)
