@@ -39,6 +39,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Readable groups of features by the beginning of their names; all others are 'recent sales'."""
 BASE = "recent level and season"
 REST = "recent sales"
+LIFT = "past bias"
 _SURE = 1e-9
 
 
@@ -53,6 +54,12 @@ class Explanation:
 
     total: float
     parts: Mapping[str, float]
+
+    def lifted(self, lift: float) -> Explanation:
+        """The same of a forecast multiplied by what past ones were too low by; a part of its own."""
+        if lift == 1.0:
+            return self
+        return Explanation(self.total * lift, {**self.parts, LIFT: self.total * (lift - 1)})
 
 
 def explain(point: FittedPoint, panel: Panel, series: int, horizon: int) -> Explanation:

@@ -120,7 +120,7 @@ def _parts(
     if erased and not len(row):
         return None
     fitted = load(run.folder / "models" / model)
-    told = explain(fitted.point, panel, int(row[0]), fitted.horizon)
+    told = explain(fitted.point, panel, int(row[0]), fitted.horizon).lifted(fitted.lift)
     return None if erased and abs(told.total - published) > _EXACT * max(abs(published), _EXACT) else told
 
 
