@@ -152,6 +152,7 @@ class Backtest(_Block):
             "structured",
             "boosted",
             "blend",
+            "blend_chained",
             "blend_wide",
         ),
         min_length=1,

@@ -145,9 +145,20 @@ def relative(panel: Panel, shared: Sequence[str] = ()) -> tuple[Feature, ...]:
             spec.over(spec.mean(windows[0], by=by), spec.mean(middle, by=by)).called(f"momentum_by_{by}"),
             spec.over(spec.mean(middle, by=by), spec.mean(longest, by=by)).called(f"trend_by_{by}"),
         ]
-    most = min(_CODES, panel.shape[0] // _SERIES_PER_CODE)
-    statics = [spec.static(name) for name, texts in grouping.items() if 1 < texts.n_unique() <= most]
+    statics = [spec.static(name) for name in static_codes(panel)]
     return (*features, *_relative_covariates(panel, windows, shared), *statics)
+
+
+def static_codes(panel: Panel) -> list[str]:
+    """Static and key columns whose texts stand for several series each.
+
+    Args:
+        panel: the series.
+    """
+    most = min(_CODES, panel.shape[0] // _SERIES_PER_CODE)
+    keys = [name for name in panel.keys.columns if panel.keys.width > 1]
+    grouping = {name: panel.static[name] for name in panel.static.columns} | {n: panel.keys[n] for n in keys}
+    return [name for name, texts in grouping.items() if 1 < texts.n_unique() <= most]
 
 
 def _relative_covariates(panel: Panel, windows: tuple[int, ...], shared: Sequence[str]) -> list[Feature]:

@@ -24,7 +24,10 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "planned_seasonal_es": ("windvane.models.wrappers.planned", "Planned", {"inner": "seasonal_es"}),
     "planned_tsb": ("windvane.models.wrappers.planned", "Planned", {"inner": "tsb"}),
     "boosted": ("windvane.models.boosted.model", "Boosted", {}),
-    "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted")}),
+    "chained": ("windvane.models.boosted.chained", "Chained", {}),
+    "planned_chained": ("windvane.models.wrappers.planned", "Planned", {"inner": "chained"}),
+    "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted", "planned_chained")}),
+    "blend_chained": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "planned_chained")}),
     "blend_wide": (
         "windvane.models.wrappers.blend",
         "Blend",

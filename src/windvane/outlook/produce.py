@@ -150,8 +150,20 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(("structured",), 0),
-    "balanced": Preset(("blend", "blend_wide", "structured", "boosted", "planned_tsb"), 3),
-    "best": Preset(("blend", "blend_wide", "structured", "boosted", "planned_seasonal_es", "planned_tsb"), 6),
+    "balanced": Preset(("blend", "blend_chained", "blend_wide", "structured", "boosted", "planned_tsb"), 3),
+    "best": Preset(
+        (
+            "blend",
+            "blend_chained",
+            "blend_wide",
+            "structured",
+            "boosted",
+            "planned_chained",
+            "planned_seasonal_es",
+            "planned_tsb",
+        ),
+        6,
+    ),
 }
 """What ``preset`` of :func:`forecast` means."""
 

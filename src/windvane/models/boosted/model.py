@@ -319,7 +319,7 @@ class Boosted:
         return FittedBoosted(
             base=Structured().restore(Artifact(artifact.arrays, held["base"])),
             trees={n.removeprefix("trees_"): text for n, text in artifact.texts.items() if n.startswith("trees_")},
-            features=tuple(_declared(f) for f in held["features"]),
+            features=tuple(declared(f) for f in held["features"]),
             categories={name: list(texts) for name, texts in held["categories"].items()},
             unit=float(held["unit"]),
             split=str(held["split"]),
@@ -384,7 +384,7 @@ def _grid(series: np.ndarray, origin: int, horizon: int) -> Rows:
     return Rows(np.repeat(series.astype(np.int32), horizon), rows.origin, rows.step)
 
 
-def _declared(held: dict[str, Any]) -> Feature:
+def declared(held: dict[str, Any]) -> Feature:
     """A declaration from its JSON form."""
     over = held["over"]
-    return Feature(**{**held, "inputs": tuple(held["inputs"]), "over": None if over is None else _declared(over)})
+    return Feature(**{**held, "inputs": tuple(held["inputs"]), "over": None if over is None else declared(over)})
