@@ -18,7 +18,6 @@ from windvane.features.matrix import FeatureMatrix
 from windvane.features.rows import Rows
 from windvane.models.boosted import sampling, search, trees
 from windvane.models.boosted.model import Boosted
-from windvane.models.boosted.recursive import Recursive, longer
 from windvane.models.boosted.search import Tuned
 from windvane.models.boosted.trees import Growth
 from windvane.models.structured.model import Structured
@@ -342,35 +341,6 @@ def test_the_page_runs_and_tells_every_setting_as_it_is(page):
     for names_, value in (("`rounds`", "{0.rounds}, {0.leaves}, {0.rate}"), ("`columns`", "{0.columns}, {0.part}")):
         line = next(v for n, v in rows if names_ in n)
         assert value.format(Growth()) in line.replace("、", ", ")
-
-
-def test_step_by_step_forecasts_feed_on_themselves_and_on_nothing_later():
-    panel = shop(series=16, time=120, uplift=3.0)
-    point = Recursive().fit(panel, HORIZON, np.random.default_rng(2))
-    origins = np.array([80, panel.shape[1] - 1])
-    means = point.means(panel, origins, 4)
-    # The first step is that of the model of the next period; the second follows from it as if it had been sold.
-    one = point.next.means(panel, origins, 1)[:, :, 0]
-    np.testing.assert_allclose(means[:, :, 0], one, rtol=1e-6)
-    then = panel.as_of(panel.dates[80])
-    sold = longer(then, means[:, 0, 0])
-    assert sold.dates.equals(panel.dates[:82])
-    assert np.isnan(sold.past["views"][:, -1]).all()
-    np.testing.assert_array_equal(point.next.means(sold, np.array([81]), 1)[:, 0, 0], means[:, 0, 1])
-    changed = panel.sales.copy()
-    changed[:, 81:] = 50
-    np.testing.assert_array_equal(point.means(replace(panel, sales=changed), origins[:1], 4), means[:, :1])
-    again = Recursive().restore(point.artifact())
-    np.testing.assert_array_equal(again.means(panel, origins, 4), means)
-
-
-def test_step_by_step_a_promotion_moves_its_step():
-    panel = promoted_shop(series=60)
-    point = Recursive().fit(panel, 14, np.random.default_rng(2))
-    ratio = lift(after(point, panel, 14), after(point, planned(panel), 14))
-    assert 2.0 < ratio[8] < 3.0
-    assert np.abs(ratio[:8] - 1).max() < 1e-6
-    assert np.abs(ratio[9:] - 1).max() < 0.1
 
 
 def test_of_series_long_unknown_or_unsold_the_trees_say_nothing():
