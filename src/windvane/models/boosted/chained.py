@@ -30,6 +30,8 @@ from windvane.panel import Panel
 
 _TAKES = Capabilities(static=True, pooled=True)  # of what is known in advance only what many series share
 _LEAST_ROWS = 400
+_ENOUGH = 200_000  # rows from which on trees find the sizes of series by themselves
+_FLOOR = 0.03  # of mean sales: the least that trees start from
 _LAGS = {"1h": (24, 48, 168), "1d": (7, 14, 28), "1w": (2, 4, 52), "1mo": (2, 3, 12)}
 _MEANS = {"1h": (24, 168, 672), "1d": (7, 28, 112), "1w": (4, 13, 52), "1mo": (3, 6, 12)}
 
@@ -43,12 +45,14 @@ class FittedChained:
         features: what they take.
         categories: texts of static columns in code order.
         unit: mean sales, which demand is divided by.
+        level: column of the series' own mean that the trees multiply, where rows were few; -1 = none.
     """
 
     text: str
     features: tuple[Feature, ...]
     categories: dict[str, list[str]]
     unit: float
+    level: int = -1
 
     def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
         """See :class:`windvane.models.base.FittedPoint`."""
@@ -76,8 +80,9 @@ class FittedChained:
         ones = np.ones(len(asked), np.int32)
         for h in range(horizon):
             rows = Rows(every[asked], np.full(len(asked), time - 1 + h, np.int32), ones)
-            raw = booster.predict(made.build(rows), raw_score=True, num_threads=thread_count())  # type: ignore[attr-defined]
-            found = np.exp(np.clip(raw, -30, 12)) * self.unit
+            matrix = made.build(rows)
+            raw = booster.predict(matrix, raw_score=True, num_threads=thread_count())  # type: ignore[attr-defined]
+            found = np.exp(np.clip(raw + start(matrix, self.level, self.unit), -30, 12)) * self.unit
             day = closed[asked, time + h]
             out[asked, h] = np.where(day, 0.0, found)
             # What is closed says nothing of demand; the next step reads the rest as if it had been sold.
@@ -85,7 +90,10 @@ class FittedChained:
 
     def artifact(self) -> Artifact:
         """All of it."""
-        values = {"features": [asdict(f) for f in self.features], "categories": self.categories, "unit": self.unit}
+        declared_as = [asdict(f) for f in self.features]
+        values = {
+            "features": declared_as, "categories": self.categories, "unit": self.unit, "level": self.level,
+        }  # fmt: skip
         return Artifact(values=values, texts={"trees": self.text})
 
 
@@ -116,10 +124,15 @@ class Chained:
         sold = np.maximum(panel.sales[rows.series, rows.origin + 1], 0)
         if len(rows) < _LEAST_ROWS or not sold.any():
             return fitted
-        data = Data(made.build(rows), sold / unit, np.zeros(len(rows)), np.ones(len(rows), np.float32))
+        widest = max(
+            range(len(made.features)), key=lambda k: (made.features[k].kind == "mean") * made.features[k].window
+        )
+        level = widest if len(rows) < _ENOUGH else -1
+        matrix = made.build(rows)
+        data = Data(matrix, sold / unit, start(matrix, level, unit), np.ones(len(rows), np.float32))
         codes = [k for k, f in enumerate(made.features) if f.categorical]
         text, _ = trees.grow(data, self.growth.suited(len(rows)), codes, [], int(rng.integers(2**31)))
-        return replace(fitted, text=text)
+        return replace(fitted, text=text, level=level)
 
     def _sample(self, panel: Panel, rng: np.random.Generator) -> Rows:
         """Rows of the past whose next period is known, each with its step of 1; thinned alike over time."""
@@ -136,7 +149,15 @@ class Chained:
         held = artifact.values
         features = tuple(declared(f) for f in held["features"])
         categories = {name: list(texts) for name, texts in held["categories"].items()}
-        return FittedChained(artifact.texts["trees"], features, categories, float(held["unit"]))
+        return FittedChained(artifact.texts["trees"], features, categories, float(held["unit"]), int(held["level"]))
+
+
+def start(matrix: np.ndarray, level: int, unit: float) -> np.ndarray:
+    """Logarithm of what the trees multiply, over the unit, float64 [rows]; 0 without a column for it."""
+    if level < 0:
+        return np.zeros(len(matrix))
+    mean: np.ndarray = np.log(np.maximum(np.nan_to_num(matrix[:, level].astype(np.float64)) / unit, _FLOOR))
+    return mean
 
 
 def declarations(panel: Panel) -> tuple[Feature, ...]:
