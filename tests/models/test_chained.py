@@ -62,6 +62,24 @@ def test_a_closed_day_sells_nothing_and_leaves_the_days_after_alone(panel):
     assert there[:, 3:].sum() > 0.9 * without[:, 3:].sum()
 
 
+def test_what_is_announced_after_the_origin_moves_no_later_step(panel):
+    """Step by step it comes to the day of the announcement, which the forecast was made before."""
+    time, width = panel.shape[1], panel.shape[1] + HORIZON
+    event = np.zeros((panel.shape[0], width), np.float32)
+    event[:, 10:time:9] = 1
+    sales = panel.sales * np.where(event[:, :time] > 0, 4, 1).astype(np.float32)
+    late = np.full(event.shape, -1, np.int32)
+    late[:, time + 3] = time + 1
+    told = event.copy()
+    told[:, time + 3] = 1
+    plain, announced = (
+        replace(panel, sales=sales, known={"event": Known(values, late, "unknown")}) for values in (event, told)
+    )
+    point = Chained().fit(plain, HORIZON, np.random.default_rng(2))
+    at = np.array([time - 1])
+    np.testing.assert_array_equal(point.means(plain, at, HORIZON), point.means(announced, at, HORIZON))
+
+
 def test_where_too_little_is_known_the_last_mean_is_carried_on(panel):
     few = panel.take(np.arange(1)).as_of(panel.dates[20])
     point = Chained().fit(few, HORIZON, np.random.default_rng(2))

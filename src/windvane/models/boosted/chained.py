@@ -59,7 +59,8 @@ class FittedChained:
         out = np.zeros((panel.shape[0], len(origins), horizon), np.float32)
         booster = trees.library().Booster(model_str=self.text) if self.text else None
         for k, origin in enumerate(origins.tolist()):
-            then = panel if origin == panel.shape[1] - 1 else panel.as_of(panel.dates[origin])
+            # Also at the last column: later steps must not read what is announced after it.
+            then = panel.as_of(panel.dates[origin])
             self._chain(then, horizon, booster, out[:, k])
             # Of what never sold nothing is expected, launched or not.
             out[~(then.sales > 0).any(axis=1), k] = 0.0
@@ -69,7 +70,7 @@ class FittedChained:
     def _chain(self, panel: Panel, horizon: int, booster: object, out: np.ndarray) -> None:
         """Write the forecast after the last column [series, horizon], period by period."""
         series, time = panel.shape
-        closed = shut(panel, time + horizon)
+        closed = closed_days(panel, time + horizon)
         if booster is None:
             out[:] = _carried(panel)[:, None] * ~closed[:, time:]
             return
@@ -104,7 +105,7 @@ class Chained:
     Attributes:
         name: its name in the registry.
         growth: how trees are grown.
-        rows: at most about this many rows, the newest.
+        rows: at most about this many rows, drawn alike from all of the past.
     """
 
     name: str = "chained"
@@ -116,7 +117,7 @@ class Chained:
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedChained:
         """Learn the next period from the ones before."""
-        panel = open_days(panel, shut(panel, panel.shape[1]))
+        panel = open_days(panel, closed_days(panel, panel.shape[1]))
         unit = float(np.nanmean(np.maximum(panel.sales, 0), dtype=np.float64)) if (panel.sales > 0).any() else 1.0
         made = FeatureMatrix(panel, declarations(panel))
         rows = self._sample(panel, rng)
@@ -185,7 +186,7 @@ def declarations(panel: Panel) -> tuple[Feature, ...]:
     )
 
 
-def shut(panel: Panel, stop: int) -> np.ndarray:
+def closed_days(panel: Panel, stop: int) -> np.ndarray:
     """Whether a series is known to be closed in each of the first periods, bool [series, stop]."""
     out = np.zeros((panel.shape[0], stop), bool)
     for name in design.CLOSED:
