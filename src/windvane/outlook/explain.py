@@ -87,8 +87,8 @@ def explain(point: FittedPoint, panel: Panel, series: int, horizon: int) -> Expl
     mean = point.means(panel, origin, horizon)[series, 0].astype(np.float64)
     if isinstance(point, FittedStructured):
         return _shared(mean, *structured_logs(point, panel, series, horizon))
-    if isinstance(point, FittedPlanned):
-        return _shared(mean, response_logs(point.response, panel, series, horizon), list(point.response.names))
+    if isinstance(point, FittedPlanned) and point.base is not None:
+        return _shared(mean, *structured_logs(point.base, panel, series, horizon))
     total = float(mean.sum())
     return Explanation(total, {BASE: total})
 

@@ -123,6 +123,22 @@ def _of(past: np.ndarray, name: str, texts: tuple[str, ...] | None, lags: tuple[
     return found
 
 
+def came_twice(made: tuple[Column, ...], panel: Panel) -> np.ndarray:
+    """Which columns are of events whose texts a series' past shows twice or more, bool [columns]."""
+    found = np.zeros(len(made), bool)
+    seen: dict[tuple[str, int], bool] = {}
+    for k, column in enumerate(made):
+        if column.code < 0 or column.source not in panel.known:
+            continue
+        key = column.source, column.code
+        if key not in seen:
+            past = panel.known[column.source].values[:, : panel.shape[1]]
+            rows = np.unique(patterns(past), return_index=True)[1]
+            seen[key] = any(occasions(past[row], column.code).first.sum() > 1 for row in rows)
+        found[k] = seen[key]
+    return found
+
+
 def event(name: str, text: str, code: int, lag: int, spread: float, place: int = 0) -> Column:
     """The column of an event, or of a day beside or within it; see :class:`Column`."""
     what = f"{name}={text}"

@@ -49,8 +49,7 @@ class FittedStructured:
         from windvane.models.structured.kernels import means
 
         panel = _counted(panel, self.unit)
-        params = self.table.of(panel)
-        group = params[:, 2].round().astype(np.int32)
+        params, group = self.table.of(panel), self._group(panel)
         at = np.ascontiguousarray(origins, dtype=np.int64)
         effect, ahead = self._effects(panel, group, at, horizon)
         factor, given, answers = self._responses(panel)
@@ -69,8 +68,7 @@ class FittedStructured:
         from windvane.models.structured.kernels import rows
 
         panel = _counted(panel, self.unit)
-        params = self.table.of(panel)
-        group = params[:, 2].round().astype(np.int32)
+        params, group = self.table.of(panel), self._group(panel)
         effect, ahead = self._effects(panel, group, np.arange(panel.shape[1]), int(step.max(initial=1)))
         pointer = np.searchsorted(series, np.arange(panel.shape[0] + 1)).astype(np.int64)
         factor, given, answers = self._responses(panel)
@@ -84,6 +82,42 @@ class FittedStructured:
 
         map_parts(part, spans(panel.shape[0]))
         return out if self.unit == 1.0 else out * np.float32(self.unit)
+
+    def part(self, kept: np.ndarray) -> FittedStructured:
+        """The same with some of the effects only; ``kept``: bool [columns]."""
+        columns = tuple(column for column, keep in zip(self.columns, kept, strict=True) if keep)
+        return replace(self, columns=columns, coefficients=self.coefficients[:, kept])
+
+    def multiplied(self, panel: Panel) -> np.ndarray:
+        """What days, prices and promotions multiplied past sales by, float32 [series, time]."""
+        factor, *_ = self._responses(panel)
+        if self.columns:
+            group = self._group(panel)
+            factor *= self._effects(panel, group, np.zeros(0, np.int64), 1)[0].astype(np.float32)[group]
+        return factor
+
+    def multiply(self, panel: Panel, origins: np.ndarray, out: np.ndarray) -> None:
+        """Multiply forecasts by what days, prices and promotions will do, as far as known at each origin.
+
+        Args:
+            panel: the series.
+            origins: columns of the panel [origins].
+            out: forecasts, float32 [series, origins, horizon].
+        """
+        at = np.ascontiguousarray(origins, dtype=np.int64)
+        group, answer = self._group(panel), self.response
+        _, ahead = self._effects(panel, group, at, out.shape[2])
+        given = response.covariates(panel, answer)
+
+        def part(rows: slice) -> None:
+            out[rows] *= ahead.astype(np.float32)[group[rows]]
+            if answer.names:
+                response.ahead(given.part(rows), answer.kinds, answer.table, at, out[rows])
+
+        map_parts(part, spans(panel.shape[0]))
+
+    def _group(self, panel: Panel) -> np.ndarray:
+        return self.table.of(panel)[:, 2].round().astype(np.int32)
 
     def _responses(self, panel: Panel) -> tuple[np.ndarray, Covariates, tuple[np.ndarray, np.ndarray]]:
         """Responses of the past, float32 [series, time], covariates, and what they do."""

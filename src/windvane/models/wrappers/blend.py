@@ -93,7 +93,7 @@ def fit_once(model: PointModel, panel: Panel, horizon: int, seed: int, fitted: d
 def fit_beside(
     model: PointModel, panel: Panel, horizon: int, seed: int, fitted: Mapping[str, FittedPoint]
 ) -> FittedPoint:
-    """Fit a model beside others of the same panel: trees take a structured baseline that is there already.
+    """Fit a model beside others of the same panel: what builds on a structured model takes one that is there already.
 
     Args:
         model: the model.
@@ -104,8 +104,9 @@ def fit_beside(
     """
     from windvane.models.boosted.model import Boosted
     from windvane.models.structured.model import FittedStructured
+    from windvane.models.wrappers.planned import Planned
 
     base, rng = fitted.get("structured"), np.random.default_rng(seed)
-    if isinstance(model, Boosted) and isinstance(base, FittedStructured):
+    if isinstance(model, Boosted | Planned) and isinstance(base, FittedStructured):
         return model.fit_on(base, panel, horizon, rng)
     return model.fit(panel, horizon, rng)

@@ -1,8 +1,9 @@
-"""A model that takes no plans, given them: it sees sales as they would have been without prices and promotions.
+"""A model that takes no plans, given them: it sees sales as they would have been without.
 
-What these do is learned over all series together (:mod:`windvane.models.structured.response`); sales are divided by it
-before the model sees them, and its forecasts multiplied by what is planned. Where no series differs from another in
-what is known in advance, the model is left as it is.
+Taken off is what a structured model learned, over all series together, of prices, promotions and whatever else is known
+in advance of single series; of festivals that came round twice or more; and, for a model that looks at one series
+alone, of numbers that many series share. Sales are divided by it before the model sees them, and its forecasts
+multiplied by what is planned. Where there is nothing of the kind, the model is left as it is.
 """
 
 from __future__ import annotations
@@ -11,48 +12,38 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from windvane.engine import map_parts
 from windvane.models.base import Artifact, Capabilities, FittedPoint, PointModel
-from windvane.models.series_table import SeriesTable
-from windvane.models.smoothing import spans
-from windvane.models.structured import design, profile, response
-from windvane.models.structured.response import Response
+from windvane.models.structured import design
+from windvane.models.structured.model import FittedStructured, Structured
 from windvane.panel import Panel
 
 _TAKES = Capabilities(known=True, static=True, pooled=True)
-_INNER = "inner."
+_INNER, _BASE = "inner.", "base."
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPlanned:
-    """A fitted model of sales without plans, and what plans do."""
+    """A fitted model of sales without plans, and what plans do; None where there are none."""
 
     point: FittedPoint
-    response: Response
+    base: FittedStructured | None
 
     def means(self, panel: Panel, origins: np.ndarray, horizon: int) -> np.ndarray:
         """See :class:`windvane.models.base.FittedPoint`."""
-        answer = self.response
-        if not answer.names:
+        if self.base is None:
             return self.point.means(panel, origins, horizon)
-        out = self.point.means(without(panel, answer), origins, horizon)
-        given = response.covariates(panel, answer)
-        at = np.ascontiguousarray(origins, dtype=np.int64)
-
-        def part(rows: slice) -> None:
-            response.ahead(given.part(rows), answer.kinds, answer.table, at, out[rows])
-
-        map_parts(part, spans(panel.shape[0]))
+        out = self.point.means(without(panel, self.base), origins, horizon)
+        self.base.multiply(panel, origins, out)
         return out
 
     def artifact(self) -> Artifact:
-        """That of the model, and the response."""
-        held, answer = self.point.artifact(), self.response
-        arrays = {f"{_INNER}{name}": array for name, array in held.arrays.items()}
-        arrays |= {"kinds": answer.kinds, "responses": answer.table, "units": answer.unit}
-        if answer.leans is not None:
-            arrays |= {"leans_of": answer.leans.identity, "leans": answer.leans.values}
-        return Artifact(arrays, {"covariates": list(answer.names), "inner": dict(held.values)}, held.texts)
+        """Those of the model and of what plans do, each key behind which of them it is."""
+        parts = {_INNER: self.point.artifact()} | ({_BASE: self.base.artifact()} if self.base else {})
+        return Artifact(
+            arrays={head + name: array for head, part in parts.items() for name, array in part.arrays.items()},
+            values={head: dict(part.values) for head, part in parts.items()},
+            texts={head + name: text for head, part in parts.items() for name, text in part.texts.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -77,34 +68,48 @@ class Planned:
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedPlanned:
         """Learn what plans do, and fit the model to sales without them."""
-        # What one series has is alike for all series that there are; it is still its own.
-        regions = design.shared(panel) if panel.shape[0] > 1 else {}
-        names = tuple(name for name in panel.known if name not in regions)
-        flat, whole = np.ones((1, panel.shape[1])), np.zeros(panel.shape[0], np.int32)
-        sold = panel.sales[panel.sales > 0]
-        usual = 1.0 if panel.counts or not len(sold) else float(np.median(sold)) / 2
-        counted = replace(panel, sales=panel.sales / np.float32(usual))
-        answer = response.learn(counted, names, flat, whole, profile.MEMORY[panel.freq.unit])
-        return FittedPlanned(self.model().fit(without(panel, answer), horizon, rng), answer)
+        if not panel.known:
+            return FittedPlanned(self.model().fit(panel, horizon, rng), None)
+        return self.fit_on(Structured().fit(panel, horizon, rng), panel, horizon, rng)
+
+    def fit_on(self, base: FittedStructured, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedPlanned:
+        """Fit the model to sales without what a structured model of the panel learned of plans."""
+        inner = self.model()
+        kept = base.part(_taken(base, panel, itself=inner.capabilities.pooled and panel.shape[0] > 1))
+        if not kept.columns and not kept.response.names:
+            return FittedPlanned(inner.fit(panel, horizon, rng), None)
+        return FittedPlanned(inner.fit(without(panel, kept), horizon, rng), kept)
 
     def restore(self, artifact: Artifact) -> FittedPlanned:
         """Rebuild it."""
-        held = artifact.arrays
-        inner = {name.removeprefix(_INNER): array for name, array in held.items() if name.startswith(_INNER)}
-        leans = SeriesTable(held["leans_of"], held["leans"]) if "leans" in held else None
-        names = tuple(artifact.values["covariates"])
-        answer = Response(names, held["kinds"], held["responses"], held["units"], leans)
-        point = self.model().restore(Artifact(inner, artifact.values["inner"], artifact.texts))
-        return FittedPlanned(point, answer)
+
+        def part(head: str) -> Artifact:
+            arrays = {n.removeprefix(head): array for n, array in artifact.arrays.items() if n.startswith(head)}
+            texts = {n.removeprefix(head): text for n, text in artifact.texts.items() if n.startswith(head)}
+            return Artifact(arrays, artifact.values[head], texts)
+
+        base = Structured().restore(part(_BASE)) if _BASE in artifact.values else None
+        return FittedPlanned(self.model().restore(part(_INNER)), base)
 
 
-def without(panel: Panel, answer: Response) -> Panel:
-    """The panel with sales as they would have been without what is known of each series in advance."""
-    if not answer.names:
-        return panel
-    factor = np.ones(panel.shape, np.float32)
-    response.past_factors(panel, answer, response.covariates(panel, answer), factor)
+def _taken(base: FittedStructured, panel: Panel, itself: bool) -> np.ndarray:
+    """Which effects of days are taken off, bool [columns]; ``itself``: it reads shared numbers itself."""
+    events = design.came_twice(base.columns, panel)
+    numbers = [c.code < 0 and c.source in panel.known and c.source not in design.CLOSED for c in base.columns]
+    return events if itself else events | np.array(numbers, bool)
+
+
+def without(panel: Panel, base: FittedStructured) -> Panel:
+    """The panel with sales as they would have been without what the base knows, which the panel then is without."""
+    factor = base.multiplied(panel)
+    gone = {column.source for column in base.columns} | set(base.response.names)
     told = panel.stockouts
     if told is not None:
         told = replace(told, sold=told.sold / factor)
-    return replace(panel, sales=panel.sales / factor, stockouts=told)
+    return replace(
+        panel,
+        sales=panel.sales / factor,
+        stockouts=told,
+        known={name: known for name, known in panel.known.items() if name not in gone},
+        levels={name: texts for name, texts in panel.levels.items() if name not in gone},
+    )
