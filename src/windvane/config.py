@@ -152,7 +152,6 @@ class Backtest(_Block):
             "structured",
             "boosted",
             "blend",
-            "blend_chained",
             "blend_wide",
         ),
         min_length=1,

@@ -150,11 +150,10 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(("structured",), 0),
-    "balanced": Preset(("blend", "blend_chained", "blend_wide", "structured", "boosted", "planned_tsb"), 3),
+    "balanced": Preset(("blend", "blend_wide", "structured", "boosted", "planned_tsb"), 3),
     "best": Preset(
         (
             "blend",
-            "blend_chained",
             "blend_wide",
             "structured",
             "boosted",

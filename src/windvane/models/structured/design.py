@@ -22,8 +22,10 @@ REGIONS = 64
 """Most patterns over the series that a shared covariate may take."""
 
 _SERIES_PER_PATTERN = 20
-_YEARS = 1.5  # length of a panel, in years, from which a season of the year can be told from a trend
-_PERIODS = {"1h": 8766.0, "1d": 365.25, "1w": 52.1775, "1mo": 12.0}
+_YEARS = 2.0  # length of a panel, in years, from which a season of the year can be told from a trend
+PERIODS = {"1h": 8766.0, "1d": 365.25, "1w": 52.1775, "1mo": 12.0}
+"""Periods of a year."""
+
 _MONTH_WAVES, _YEAR_WAVES = 3, 2
 _STEADY, _WAVE, _EVENT, _BESIDE = 0.5, 0.1, 0.5, 0.1  # how far effects lie from none, as standard deviations of logs
 
@@ -93,7 +95,7 @@ def columns(panel: Panel, names: tuple[str, ...]) -> tuple[Column, ...]:
         made += [Column(f"weekday={k}", "weekday", k, 0, 0.0, _STEADY) for k in range(7)]
     if unit == "1d":
         made += [Column(f"month wave {k}", "month", k, 0, 0.0, _WAVE) for k in range(2 * _MONTH_WAVES)]
-    if unit in ("1w", "1mo") and time >= _YEARS * _PERIODS[unit]:
+    if unit in ("1w", "1mo") and time >= _YEARS * PERIODS[unit]:
         made += [Column(f"year wave {k}", "year", k, 0, 0.0, _STEADY) for k in range(2 * _YEAR_WAVES)]
     lags = (0, -1, 1) if unit == "1d" else (0,)
     for name in names:
@@ -226,7 +228,7 @@ def _cycles(panel: Panel, number: np.ndarray) -> dict[str, np.ndarray]:
     if unit == "1d":
         share = (dates.dt.day().to_numpy() - 1) / dates.dt.month_end().dt.day().to_numpy()
         out["month"] = _waves(share, _MONTH_WAVES)
-    out["year"] = _waves(number / _PERIODS[unit], _YEAR_WAVES)
+    out["year"] = _waves(number / PERIODS[unit], _YEAR_WAVES)
     return out
 
 

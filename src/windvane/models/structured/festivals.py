@@ -1,13 +1,14 @@
-"""How far festivals reach: the days before, after and within those that came round twice or more.
+"""How far festivals reach, the days before, after and within those that came round twice or more; how high seasons are.
 
 A festival that is prepared for, or closed down for, moves the demand of many days, and does so alike each time. What
 two occasions have in common tells how much of it is to be believed (empirical Bayes; Efron and Morris 1973, Journal of
 the American Statistical Association 68): the covariance between occasions of what was left over round them is the
-variance of the effects that both share.
+variance of the effects that both share. Waves of the year are believed as far as two years agree.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +19,7 @@ from windvane.panel import Panel
 _WINDOWS = (range(-10, -3), range(-3, 0), range(1, 4), range(4, 11))  # days before the first and after the last day
 _LONGEST = 10  # days of an event told apart
 _LEAST = 0.04  # least spread worth a column
+_LEAST_WAVE = 0.01
 
 
 def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
@@ -53,6 +55,29 @@ def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Lev
             )
     kept = [column for column in made if (column.source, column.code, column.lag, column.place) not in added]
     return (*kept, *added.values())
+
+
+def with_season(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
+    """The design with waves of the year as high as two years have in common; without them where that is nothing.
+
+    Args:
+        panel: the series.
+        made: the design.
+        level: sums of the highest level.
+    """
+    waves = [column for column in made if column.source == "year"]
+    others = tuple(column for column in made if column.source != "year")
+    year = round(design.PERIODS[panel.freq.unit])
+    if not waves or panel.shape[1] <= year:
+        return others
+    rest = profile.left_over(panel, others, level, profile.top(panel, others, level))
+    product = rest[:, year:] * rest[:, :-year]
+    told = ~np.isnan(product)
+    weight = told * level.total.sum(axis=1)[:, None]
+    common = float((np.where(told, product, 0.0) * weight).sum() / max(weight.sum(), 1e-9))
+    # Each pair of sine and cosine has the variance of one coefficient.
+    spread = float(np.sqrt(max(common, 0.0) / (len(waves) / 2)))
+    return (*others, *(replace(wave, spread=spread) for wave in waves)) if spread >= _LEAST_WAVE else others
 
 
 def _shared(rest: np.ndarray, weight: np.ndarray, starts: list[np.ndarray], window: np.ndarray) -> float:

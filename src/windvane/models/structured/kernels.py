@@ -3,6 +3,9 @@
 A series' level is the ratio of two exponentially weighted sums, of its sales and of its days' effects: days that bring
 much weigh much, closed days nothing, and the first days are their plain mean. On top lies the series' own weekday (or
 hour), the ratio of what it sold to what the level had let expect, drawn to 1 by ``firm`` units.
+
+What is not on offer for months and then sells every day again would be given the mean of both: once sales since such a
+gap rule out that it came about by chance, its days no longer count.
 """
 
 from __future__ import annotations
@@ -15,18 +18,44 @@ from windvane.models.structured.response import EFFECT, told
 _OWN_KEEP = 0.96
 """What own factors keep per turn of the cycle."""
 
+STATE = 8
+"""Weighted sales and effects; the part of the effects from gaps; that from the periods without sales up to now, and
+their number; length of the newest gap that has ended; periods since then, and how many of them sold."""
+
+_GAP, _BACK, _CHANCE = 14.0, 3.0, 15.0
+"""Periods without sales that are a gap; periods with sales after it that tell; -log of the chance called none."""
+
 
 @njit(cache=True, nogil=True)
 def _step(state, own, y, e, cycle, keep):  # type: ignore[no-untyped-def]
-    """Take in one period; ``state`` [2]: weighted sales and effects; ``own`` [2, cycle positions]."""
+    """Take in one period; ``state`` [STATE]; ``own`` [2, cycle positions]."""
     if np.isnan(y) or e < EFFECT:
         return
     y = max(y, 0.0)
     if own.shape[1] > 1 and state[1] > 3.0:
         own[0, cycle] = _OWN_KEEP * own[0, cycle] + y
-        own[1, cycle] = _OWN_KEEP * own[1, cycle] + state[0] / state[1] * e
+        own[1, cycle] = _OWN_KEEP * own[1, cycle] + _level(state) * e
     state[0] = keep * state[0] + y
     state[1] = keep * state[1] + e
+    state[2] *= keep
+    state[6] += 1.0
+    if y == 0.0:
+        state[3] = keep * state[3] + e
+        state[4] += 1.0
+        return
+    if state[4] >= _GAP:
+        state[2] += state[3]
+        state[5], state[6], state[7] = state[4], 1.0, 0.0
+    state[3], state[4] = 0.0, 0.0
+    state[7] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def _level(state):  # type: ignore[no-untyped-def]
+    """Sales per unit of effect; a gap that sales as they are since could not have left says nothing of it."""
+    # Of d periods since the gap k sold: that n in a row do not has a chance of about exp(-n k / d).
+    back = state[7] >= _BACK and state[7] * state[5] >= _CHANCE * state[6]
+    return state[0] / max(state[1] - state[2] if back else state[1], 1e-12)
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +81,7 @@ def select(sales, start, group, effect, factor, keeps, firms, shape, loss):  # t
     """
     series, time = sales.shape
     cycle, horizon, stride, window = shape[0], shape[1], shape[2], shape[3]
-    state, own, rate = np.zeros(2), np.zeros((2, cycle)), np.zeros(cycle)
+    state, own, rate = np.zeros(STATE), np.zeros((2, cycle)), np.zeros(cycle)
     total, count, e = np.zeros(firms.shape[0]), 0, np.zeros(time)
     for s in range(series):
         for t in range(time):
@@ -64,10 +93,10 @@ def select(sales, start, group, effect, factor, keeps, firms, shape, loss):  # t
                 _step(state, own, sales[s, t], e[t], t % cycle, keeps[g])
                 if t < time - window or (time - 1 - t) % stride != 0 or t < start[s] + 2 * cycle or state[1] <= 0.0:
                     continue
-                last = min(horizon, time - 1 - t)
+                last, level = min(horizon, time - 1 - t), _level(state)
                 for f in range(firms.shape[0]):
                     for k in range(cycle):
-                        rate[k] = state[0] / state[1] * _own(own, k, firms[f])
+                        rate[k] = level * _own(own, k, firms[f])
                     k = (t + 1) % cycle
                     for h in range(1, last + 1):
                         y = sales[s, t + h]
@@ -91,7 +120,7 @@ def means(sales, start, group, effect, ahead, factor, given, response, params, c
     """
     series, time = sales.shape
     horizon = out.shape[2]
-    state, own = np.zeros(2), np.zeros((2, cycle))
+    state, own = np.zeros(STATE), np.zeros((2, cycle))
     for s in range(series):
         keep, firm = params[s, 0], params[s, 1]
         state[:] = 0.0
@@ -104,7 +133,7 @@ def means(sales, start, group, effect, ahead, factor, given, response, params, c
                 break
             _step(state, own, sales[s, t], effect[group[s], t] * factor[s, t], t % cycle, keep)
             while at < origins.shape[0] and origins[at] == t:
-                level = state[0] / max(state[1], 1e-12)
+                level = _level(state)
                 for h in range(1, horizon + 1):
                     brings = ahead[group[s], at, h - 1] * np.exp(told(given, response[0], response[1], s, t + h, t))
                     out[s, at, h - 1] = level * brings * _own(own, (t + h) % cycle, firm)
@@ -120,7 +149,7 @@ def rows(sales, start, group, effect, ahead, factor, given, response, params, cy
     """
     pointer, origin, step = at_rows
     series, time = sales.shape
-    state, own = np.zeros(2), np.zeros((2, cycle))
+    state, own = np.zeros(STATE), np.zeros((2, cycle))
     for s in range(series):
         at, end = pointer[s], pointer[s + 1]
         state[:], own[:] = 0.0, 0.0
@@ -129,7 +158,7 @@ def rows(sales, start, group, effect, ahead, factor, given, response, params, cy
                 break
             _step(state, own, sales[s, t], effect[group[s], t] * factor[s, t], t % cycle, params[s, 0])
             while at < end and origin[at] == t:
-                level = state[0] / max(state[1], 1e-12)
+                level = _level(state)
                 h = step[at]
                 brings = ahead[group[s], t, h - 1] * np.exp(told(given, response[0], response[1], s, t + h, t))
                 out[at] = level * brings * _own(own, (t + h) % cycle, params[s, 1])

@@ -12,7 +12,7 @@ from windvane.models.base import Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
 from windvane.models.structured import design, profile, response
-from windvane.models.structured.festivals import with_reach
+from windvane.models.structured.festivals import with_reach, with_season
 from windvane.models.structured.response import Covariates, Response
 from windvane.panel import Panel
 
@@ -173,7 +173,7 @@ class Structured:
         columns = design.columns(panel, tuple(regions))
         groups = profile.groups(panel, regions)
         sums = profile.sums(panel, groups)
-        columns = with_reach(panel, columns, sums[-1])
+        columns = with_reach(panel, with_season(panel, columns, sums[-1]), sums[-1])
         coefficients = profile.learn(panel, columns, sums)
         unit, time = panel.freq.unit, panel.shape[1]
         effect = np.ones((len(coefficients), time))

@@ -42,7 +42,7 @@ class Blend:
     """Equally weighted mean of models from the registry."""
 
     name: str = "blend"
-    members: tuple[str, ...] = ("structured", "boosted", "planned_chained")
+    members: tuple[str, ...] = ("boosted", "planned_chained")
     capabilities: Capabilities = POOLED
 
     def models(self) -> dict[str, PointModel]:
@@ -90,23 +90,24 @@ def fit_once(model: PointModel, panel: Panel, horizon: int, seed: int, fitted: d
     return fitted[model.name]
 
 
-def fit_beside(
-    model: PointModel, panel: Panel, horizon: int, seed: int, fitted: Mapping[str, FittedPoint]
-) -> FittedPoint:
-    """Fit a model beside others of the same panel: what builds on a structured model takes one that is there already.
+def fit_beside(model: PointModel, panel: Panel, horizon: int, seed: int, fitted: dict[str, FittedPoint]) -> FittedPoint:
+    """Fit a model beside others of the same panel: what builds on a structured model shares one.
 
     Args:
         model: the model.
         panel: the series.
         horizon: periods forecast.
         seed: seed of fitting.
-        fitted: models fitted to the panel, by name.
+        fitted: models fitted to the panel, by name; a structured one that is fitted here is added.
     """
     from windvane.models.boosted.model import Boosted
-    from windvane.models.structured.model import FittedStructured
+    from windvane.models.structured.model import FittedStructured, Structured
     from windvane.models.wrappers.planned import Planned
 
-    base, rng = fitted.get("structured"), np.random.default_rng(seed)
-    if isinstance(model, Boosted | Planned) and isinstance(base, FittedStructured):
+    rng = np.random.default_rng(seed)
+    if isinstance(model, Boosted) or (isinstance(model, Planned) and panel.known):
+        base = fitted.get("structured")
+        if not isinstance(base, FittedStructured):
+            base = fitted["structured"] = Structured().fit(panel, horizon, np.random.default_rng(seed))
         return model.fit_on(base, panel, horizon, rng)
     return model.fit(panel, horizon, rng)
