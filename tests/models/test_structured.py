@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from windvane.freq import Freq
+from windvane.models.registry import point_model
 from windvane.models.structured import design, profile
 from windvane.models.structured.model import Structured
 from windvane.panel import NEVER, Known, Panel
@@ -213,6 +214,71 @@ def test_a_festival_that_came_once_or_without_effect_has_no_reach():
     for panel in (once, idle):
         model, _ = after(panel)
         assert not any("2 days" in column.name for column in model.columns)
+
+
+@pytest.mark.parametrize("name", ["planned_tsb", "planned_seasonal_es", "planned_chained", "boosted"])
+def test_models_on_the_baseline_expect_a_festival_that_came_twice(name):
+    panel, mean = run_up((100, 290, 425))
+    _, got = after(panel, point_model(name).fit(panel, HORIZON, np.random.default_rng(1)))
+    ratio = got.sum(axis=0) / mean[:, 420:].sum(axis=0)
+    assert np.abs(ratio - 1)[[2, 3, 4, 6]].max() < 0.35, ratio
+    assert got[:, 5].sum() < 0.3 * mean[:, 420].sum(), "closed"
+
+
+def on_and_off(runs, seed=1, series=60, steady=200):
+    """Series of so many days at so much a day each, and behind them some that sell 4 a day."""
+    rate = np.concatenate([np.full(days, mean) for days, mean in runs])
+    rates = np.concatenate([rate[None, :].repeat(series, axis=0), np.full((steady, len(rate)), 4.0)])
+    return Panel(
+        keys=pl.DataFrame({"sku": [f"s{i}" for i in range(series + steady)]}),
+        sales=np.random.default_rng(seed).poisson(rates).astype(np.float32),
+        dates=pl.Series([date(2024, 1, 1) + timedelta(days=d) for d in range(len(rate))]),
+        freq=Freq("1d"),
+    )
+
+
+def test_what_is_back_on_offer_sells_as_before_the_gap_and_not_as_the_mean_of_both():
+    _, back = after(on_and_off([(100, 4.0), (150, 0.0), (5, 4.0)]))
+    assert back[:60].mean() == pytest.approx(4, rel=0.15)
+    _, gone = after(on_and_off([(100, 4.0), (155, 0.0)]))
+    assert gone[:60].mean() < 0.4
+    _, one_day = after(on_and_off([(100, 4.0), (154, 0.0), (1, 4.0)]))
+    assert one_day[:60].mean() < 1.7, "one day's sales may be a return or a slip"
+
+
+def test_a_shop_that_was_shut_for_months_sells_again():
+    _, got = after(on_and_off([(100, 4.0), (150, 0.0), (20, 4.0)], steady=0))
+    assert got.mean() == pytest.approx(4, rel=0.15)
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.3])
+def test_gaps_of_what_sells_seldom_count(rate):
+    _, got = after(on_and_off([(400, rate)], series=600))
+    assert got[:600].mean() == pytest.approx(rate, rel=0.1)
+
+
+def weeks(season, time=150, seed=1):
+    """Weekly series whose demand follows so many logarithms above the mean."""
+    mean = 6 * np.exp(np.resize(season, time + HORIZON))
+    sales = np.random.default_rng(seed).poisson(mean[None, :time].repeat(40, axis=0)).astype(np.float32)
+    return Panel(
+        keys=pl.DataFrame({"sku": [f"s{i}" for i in range(40)]}),
+        sales=sales,
+        dates=pl.Series([date(2023, 1, 2) + timedelta(weeks=w) for w in range(time)]),
+        freq=Freq("1w"),
+    ), mean[time:]
+
+
+def test_a_season_is_believed_as_far_as_two_years_agree():
+    wave = 0.5 * np.sin(2 * np.pi * np.arange(52) / 52)
+    model, got = after(weeks(wave)[0])
+    ratio = got.mean(axis=0) / weeks(wave)[1]
+    assert np.abs(ratio - 1).max() < 0.2, ratio
+    once = np.concatenate([0.8 * np.sin(2 * np.pi * np.arange(52) / 52).clip(0), np.zeros(112)])
+    for panel in (weeks(np.zeros(52))[0], weeks(once)[0]):
+        columns = after(panel)[0].columns
+        assert not any(column.source == "year" for column in columns)
+    assert any(column.source == "year" for column in model.columns)
 
 
 def test_the_days_of_an_event_are_counted():

@@ -19,7 +19,6 @@ from windvane.panel import Panel
 _WINDOWS = (range(-10, -3), range(-3, 0), range(1, 4), range(4, 11))  # days before the first and after the last day
 _LONGEST = 10  # days of an event told apart
 _LEAST = 0.04  # least spread worth a column
-_LEAST_WAVE = 0.01
 
 
 def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
@@ -58,7 +57,7 @@ def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Lev
 
 
 def with_season(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
-    """The design with waves of the year as high as two years have in common; without them where that is nothing.
+    """The design with waves of the year as high as two years have in common; without where that may be chance.
 
     Args:
         panel: the series.
@@ -74,10 +73,14 @@ def with_season(panel: Panel, made: tuple[design.Column, ...], level: profile.Le
     product = rest[:, year:] * rest[:, :-year]
     told = ~np.isnan(product)
     weight = told * level.total.sum(axis=1)[:, None]
-    common = float((np.where(told, product, 0.0) * weight).sum() / max(weight.sum(), 1e-9))
+    if not weight.any():
+        return others
+    weight /= weight.sum()
+    common = float((np.where(told, product, 0.0) * weight).sum())
+    chance = float(np.sqrt((np.where(told, product - common, 0.0) ** 2 * weight**2).sum()))
     # Each pair of sine and cosine has the variance of one coefficient.
     spread = float(np.sqrt(max(common, 0.0) / (len(waves) / 2)))
-    return (*others, *(replace(wave, spread=spread) for wave in waves)) if spread >= _LEAST_WAVE else others
+    return (*others, *(replace(wave, spread=spread) for wave in waves)) if common > 2 * chance else others
 
 
 def _shared(rest: np.ndarray, weight: np.ndarray, starts: list[np.ndarray], window: np.ndarray) -> float:

@@ -27,6 +27,7 @@ _GROUPS = 400
 _ROUNDS = 5
 _OWN = 0.35  # how far a group's effects lie from those of the group above, as a share of how far effects lie from none
 _LEAST, _MOST = -12.0, 3.0  # of the logarithm of an effect
+_SHUT_FOR, _CHANCE = 14, 15.0  # periods without any sale, and -log of the chance of them, that mean a shut shop
 _SHUT = -50.0  # logarithm of the effect of a closed day
 
 
@@ -109,8 +110,20 @@ def sums(panel: Panel, found: Groups) -> list[Level]:
     for up in (None, *found.above):
         group = group if up is None else up[group]
         total, told, there = (sum_by(group, part) for part in finest)
-        made.append(Level(group, series[np.unique(group, return_index=True)[1]], total, told >= 0.5 * there.clip(1)))
+        sure = (told >= 0.5 * there.clip(1)) & ~_idle(total)
+        made.append(Level(group, series[np.unique(group, return_index=True)[1]], total, sure))
     return made
+
+
+def _idle(total: np.ndarray) -> np.ndarray:
+    """Runs without any sale that are no chance, bool [groups, time]: a shop that was shut says nothing of its days."""
+    sold = total > 0
+    at = np.arange(total.shape[1])[None, :]
+    before = np.maximum.accumulate(np.where(sold, at, -1), axis=1)
+    after = np.minimum.accumulate(np.where(sold, at, total.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    length = np.where(sold, 0, after - before - 1)
+    idle: np.ndarray = (length >= _SHUT_FOR) & (length * sold.sum(axis=1, keepdims=True) >= _CHANCE * total.shape[1])
+    return idle
 
 
 def learn(panel: Panel, made: tuple[design.Column, ...], levels: list[Level]) -> np.ndarray:
