@@ -15,6 +15,7 @@ import numpy as np
 from windvane.models.base import Artifact, Capabilities, FittedPoint, PointModel
 from windvane.models.structured import design
 from windvane.models.structured.model import FittedStructured, Structured
+from windvane.models.structured.response import EFFECT
 from windvane.panel import Panel
 
 _TAKES = Capabilities(known=True, static=True, pooled=True)
@@ -102,13 +103,15 @@ def _taken(base: FittedStructured, panel: Panel, itself: bool) -> np.ndarray:
 def without(panel: Panel, base: FittedStructured) -> Panel:
     """The panel with sales as they would have been without what the base knows, which the panel then is without."""
     factor = base.multiplied(panel)
+    # A day that sells next to nothing says nothing of the others.
+    sales = np.where(factor < EFFECT, np.nan, panel.sales / factor)
     gone = {column.source for column in base.columns} | set(base.response.names)
     told = panel.stockouts
     if told is not None:
-        told = replace(told, sold=told.sold / factor)
+        told = replace(told, sold=told.sold / np.maximum(factor, EFFECT))
     return replace(
         panel,
-        sales=panel.sales / factor,
+        sales=sales,
         stockouts=told,
         known={name: known for name, known in panel.known.items() if name not in gone},
         levels={name: texts for name, texts in panel.levels.items() if name not in gone},
