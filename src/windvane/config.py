@@ -175,6 +175,9 @@ class ForecastSettings(_Block):
     quantile_levels: tuple[float, ...] = Field(QUANTILE_LEVELS, description="Probabilities of the quantiles.")
     paths: int = Field(200, ge=50, le=5000, description="Sample paths for decisions.")
     seed: int = Field(1, ge=0, description="Seed of everything random.")
+    pinball: bool = Field(
+        False, description="Try quantiles by boosted trees beside those of past errors; the newest past decides."
+    )
 
     @field_validator("quantile_levels")
     @classmethod

@@ -96,7 +96,7 @@ def produce(panel: Panel, choice: Choice, settings: ForecastSettings, progress: 
     with progress.task("forecast", len(names) + 1) as task:
         for name in names:
             task.describe(f"forecast: {name}")
-            calibrated = choice.replay.models[name]
+            calibrated = replace(choice.replay.models[name], pinball=settings.pinball)
             rng = np.random.default_rng(settings.seed)
             point = fit_once(calibrated.point, panel, settings.horizon, settings.seed, points)
             evidence = choice.replay.evidence[name] or calibrated.evidence(point, panel, settings.horizon, rng)
@@ -142,10 +142,12 @@ class Preset:
     Attributes:
         models: names from the registry; the first combination among them is preferred.
         folds: origins of the past that the choice is made on; 0 = the first model is taken.
+        pinball: whether quantiles by boosted trees are tried.
     """
 
     models: tuple[str, ...]
     folds: int
+    pinball: bool = False
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -162,6 +164,7 @@ PRESETS: Mapping[str, Preset] = {
             "planned_tsb",
         ),
         6,
+        pinball=True,
     ),
 }
 """What ``preset`` of :func:`forecast` means."""
@@ -206,10 +209,11 @@ def forecast(
 
     if preset not in PRESETS:
         raise ConfigError(f"preset={preset!r} is not a preset.", f"Choose from {', '.join(PRESETS)}.")
+    tried = PRESETS[preset]
     config = parse(
         {
-            "forecast": {"horizon": horizon, "seed": seed},
-            "backtest": {"models": PRESETS[preset].models, "choose_folds": PRESETS[preset].folds, "report_folds": 0},
+            "forecast": {"horizon": horizon, "seed": seed, "pinball": tried.pinball},
+            "backtest": {"models": tried.models, "choose_folds": tried.folds, "report_folds": 0},
         },
         "windvane.forecast",
     )

@@ -16,6 +16,7 @@ from windvane.forecasts import Dependence, Forecast, between, tidy
 from windvane.models.base import Artifact, FittedPoint, PointModel
 from windvane.models.wrappers.dependence import Relations, learn
 from windvane.models.wrappers.distribution import Distribution, idle, pairs, volatility
+from windvane.models.wrappers.pinball import tried
 from windvane.panel import Panel
 from windvane.schema import QUANTILE_LEVELS
 
@@ -83,11 +84,13 @@ class Calibrated:
         point: the point model.
         levels: probabilities of the quantiles.
         dependent: whether paths of series and steps move together as past errors did (else they are independent).
+        pinball: whether quantiles by boosted trees are tried beside the table of past errors.
     """
 
     point: PointModel
     levels: tuple[float, ...] = QUANTILE_LEVELS
     dependent: bool = True
+    pinball: bool = False
 
     @property
     def name(self) -> str:
@@ -129,10 +132,14 @@ class Calibrated:
         order = np.argsort(origins, kind="stable")
         data = pairs(panel, origins[order], means[:, order], rng)
         lift = data.lift(_trust(origins, horizon), _swing(panel, horizon), _windows(origins, horizon))
+        data = data.recentred()
+        distribution = Distribution.learn(data, self.levels, panel.counts, rng)
+        if self.pinball:
+            distribution = tried(distribution, data, panel.counts, rng)
         return FittedCalibrated(
             name=self.name,
             point=fitted,
-            distribution=Distribution.learn(data.recentred(), self.levels, panel.counts, rng),
+            distribution=distribution,
             horizon=horizon,
             lift=lift,
             seed=int(rng.integers(2**31)),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from windvane.models.base import Artifact
+from windvane.models.wrappers.pinball import Boosts
 from windvane.panel import Panel
 
 _MAX_PAIRS = 400_000
@@ -244,12 +245,16 @@ class Distribution:
         active: the table of series that sell.
         idle: the table of series that lie idle, or None where there were too few.
         growth: power of the step with which the spread grows.
+        boosts: trees for the quantiles, or None.
+        share: of the trees in the mean of both.
     """
 
     levels: tuple[float, ...]
     active: Table
     idle: Table | None = None
     growth: float = 0.0
+    boosts: Boosts | None = None
+    share: float = 0.0
 
     @classmethod
     def learn(cls, data: Pairs, levels: Sequence[float], counts: bool, rng: np.random.Generator) -> Distribution:
@@ -274,10 +279,28 @@ class Distribution:
         """
         flat = mean.ravel().astype(np.float64)
         wobble, still = np.repeat(around, mean.shape[1]), np.repeat(asleep, mean.shape[1])
-        out = self.active.read(flat, wobble)
+        out = self._widened(mean, self._table(flat, wobble, still).reshape(*mean.shape, -1))
+        if self.boosts is None:
+            return out
+        step = np.tile(np.arange(1, mean.shape[1] + 1), len(mean))
+        trees = self.boosts.read(flat, wobble, still, step).reshape(out.shape)
+        return (1 - self.share) * out + self.share * trees
+
+    def at(self, data: Pairs) -> np.ndarray:
+        """Quantiles [pairs, levels] by the table for single pairs."""
+        out = self._table(data.mean, data.volatility, data.idle)
+        if self.growth == 0:
+            return out
+        reach = np.arange(1, int(data.step.max(initial=1)) + 1) ** self.growth
+        factor = (reach / reach.mean())[data.step - 1][:, None]
+        moved = np.maximum(data.mean[:, None] + (out - data.mean[:, None]) * factor, 0.0)
+        return np.where(out > 0, moved, out)
+
+    def _table(self, mean: np.ndarray, wobble: np.ndarray, still: np.ndarray) -> np.ndarray:
+        out = self.active.read(mean, wobble)
         if self.idle is not None and still.any():
-            out[still] = self.idle.read(flat[still], wobble[still])
-        return self._widened(mean, out.reshape(*mean.shape, -1))
+            out[still] = self.idle.read(mean[still], wobble[still])
+        return out
 
     def _widened(self, mean: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         """Quantiles drawn to the expectation at near steps, away from it at far ones; certain zeros stay."""
@@ -293,7 +316,11 @@ class Distribution:
         """The tables."""
         tables = {"active": self.active} | ({"idle": self.idle} if self.idle else {})
         arrays = {f"{n}.{k}": getattr(t, k) for n, t in tables.items() for k in Table.__dataclass_fields__}
-        return Artifact(arrays=arrays, values={"levels": list(self.levels), "growth": self.growth})
+        values: dict[str, object] = {"levels": list(self.levels), "growth": self.growth}
+        if self.boosts is None:
+            return Artifact(arrays=arrays, values=values)
+        trees = self.boosts.artifact()
+        return Artifact(arrays, {**values, "share": self.share, "trees": dict(trees.values)}, trees.texts)
 
     @classmethod
     def restore(cls, artifact: Artifact) -> Distribution:
@@ -305,7 +332,13 @@ class Distribution:
 
         active = table("active")
         assert active is not None
-        return cls(tuple(artifact.values["levels"]), active, table("idle"), float(artifact.values["growth"]))
+        held = artifact.values
+        plain = cls(tuple(held["levels"]), active, table("idle"), float(held["growth"]))
+        if "trees" not in held:
+            return plain
+        return replace(
+            plain, boosts=Boosts.restore(Artifact(values=held["trees"], texts=artifact.texts)), share=held["share"]
+        )
 
 
 def _merge(starts: np.ndarray, total: int, least: int) -> np.ndarray:
