@@ -26,7 +26,7 @@ MODELS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "boosted": ("windvane.models.boosted.model", "Boosted", {}),
     "chained": ("windvane.models.boosted.chained", "Chained", {}),
     "planned_chained": ("windvane.models.wrappers.planned", "Planned", {"inner": "chained"}),
-    "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("boosted", "planned_chained")}),
+    "blend": ("windvane.models.wrappers.blend", "Blend", {"members": ("structured", "boosted", "planned_chained")}),
     "blend_wide": (
         "windvane.models.wrappers.blend",
         "Blend",

@@ -42,7 +42,7 @@ class Blend:
     """Equally weighted mean of models from the registry."""
 
     name: str = "blend"
-    members: tuple[str, ...] = ("boosted", "planned_chained")
+    members: tuple[str, ...] = ("structured", "boosted", "planned_chained")
     capabilities: Capabilities = POOLED
 
     def models(self) -> dict[str, PointModel]:

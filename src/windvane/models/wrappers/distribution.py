@@ -24,6 +24,8 @@ _MAX_BINS, _MAX_GROUPS = 48, 4
 _ALIKE = 40
 _VOLATILITY_WINDOW = 91
 _IDLE_WINDOW = 182
+_DOUBT = 2.0
+"""How many times the variance of chance a squared bias must exceed to be taken out in part."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Pairs:
         if trust <= 0 or expected <= 0 or sold <= 0:
             return 1.0
         bias = float(np.log(sold / expected))
-        sure = max(0.0, 1 - swing / max(windows, 1.0) / max(bias**2, 1e-12))
+        sure = max(0.0, 1 - _DOUBT * swing / max(windows, 1.0) / max(bias**2, 1e-12))
         return float(np.exp(trust * sure * bias))
 
     def recentred(self) -> Pairs:
