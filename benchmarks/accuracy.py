@@ -24,6 +24,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -253,7 +254,7 @@ def main() -> None:
             for cutoff in options.origins:
                 outcomes += measure(options, data, cutoff, Path(scratch))
         everything += outcomes
-        command = " ".join(["python benchmarks/accuracy.py", *sys.argv[1:]])
+        command = shlex.join(["python", "benchmarks/accuracy.py", *sys.argv[1:]])
         text = page(data, outcomes, everything, head(), command)
         if text:
             print(text, flush=True)

@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -233,7 +234,7 @@ def main() -> None:
             costs.append(peer)
             print(peer, flush=True)
     table = features_table(options.series, options.times) if options.times else []
-    command = " ".join(["python benchmarks/speed.py", *sys.argv[1:]])
+    command = shlex.join(["python", "benchmarks/speed.py", *sys.argv[1:]])
     text = page(costs, options.cutoff, options.series, command, table)
     print(text, flush=True)
     if options.results:
