@@ -48,6 +48,24 @@ class Artifact:
     values: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def joined(cls, parts: Mapping[str, Artifact]) -> Artifact:
+        """Several as one, each key behind the name of its part; :meth:`part` takes them out again."""
+        return cls(
+            arrays={f"{name}.{key}": value for name, part in parts.items() for key, value in part.arrays.items()},
+            values={name: dict(part.values) for name, part in parts.items()},
+            texts={f"{name}.{key}": value for name, part in parts.items() for key, value in part.texts.items()},
+        )
+
+    def part(self, name: str) -> Artifact:
+        """One of those that were joined."""
+        head = f"{name}."
+        return Artifact(
+            arrays={key.removeprefix(head): value for key, value in self.arrays.items() if key.startswith(head)},
+            values=self.values[name],
+            texts={key.removeprefix(head): value for key, value in self.texts.items() if key.startswith(head)},
+        )
+
 
 class FittedPoint(Protocol):
     """A fitted, frozen point model."""

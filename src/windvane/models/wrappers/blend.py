@@ -29,12 +29,7 @@ class FittedBlend:
 
     def artifact(self) -> Artifact:
         """The members' artifacts, each key behind the member's name."""
-        parts = {name: member.artifact() for name, member in self.members.items()}
-        return Artifact(
-            arrays={f"{n}.{k}": v for n, part in parts.items() for k, v in part.arrays.items()},
-            values={n: dict(part.values) for n, part in parts.items()},
-            texts={f"{n}.{k}": v for n, part in parts.items() for k, v in part.texts.items()},
-        )
+        return Artifact.joined({name: member.artifact() for name, member in self.members.items()})
 
 
 @dataclass(frozen=True)
@@ -59,16 +54,7 @@ class Blend:
 
     def restore(self, artifact: Artifact) -> FittedBlend:
         """Rebuild it."""
-
-        def part(name: str) -> Artifact:
-            inside = f"{name}."
-            return Artifact(
-                arrays={k.removeprefix(inside): v for k, v in artifact.arrays.items() if k.startswith(inside)},
-                values=artifact.values[name],
-                texts={k.removeprefix(inside): v for k, v in artifact.texts.items() if k.startswith(inside)},
-            )
-
-        return FittedBlend({name: model.restore(part(name)) for name, model in self.models().items()})
+        return FittedBlend({name: model.restore(artifact.part(name)) for name, model in self.models().items()})
 
 
 def fit_once(model: PointModel, panel: Panel, horizon: int, seed: int, fitted: dict[str, FittedPoint]) -> FittedPoint:

@@ -19,7 +19,7 @@ from windvane.models.structured.response import EFFECT
 from windvane.panel import Panel
 
 _TAKES = Capabilities(known=True, static=True, pooled=True)
-_INNER, _BASE = "inner.", "base."
+_INNER, _BASE = "inner", "base"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,7 @@ class FittedPlanned:
     def artifact(self) -> Artifact:
         """Those of the model and of what plans do, each key behind which of them it is."""
         parts = {_INNER: self.point.artifact()} | ({_BASE: self.base.artifact()} if self.base else {})
-        return Artifact(
-            arrays={head + name: array for head, part in parts.items() for name, array in part.arrays.items()},
-            values={head: dict(part.values) for head, part in parts.items()},
-            texts={head + name: text for head, part in parts.items() for name, text in part.texts.items()},
-        )
+        return Artifact.joined(parts)
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,8 @@ class Planned:
 
     def restore(self, artifact: Artifact) -> FittedPlanned:
         """Rebuild it."""
-
-        def part(head: str) -> Artifact:
-            arrays = {n.removeprefix(head): array for n, array in artifact.arrays.items() if n.startswith(head)}
-            texts = {n.removeprefix(head): text for n, text in artifact.texts.items() if n.startswith(head)}
-            return Artifact(arrays, artifact.values[head], texts)
-
-        base = Structured().restore(part(_BASE)) if _BASE in artifact.values else None
-        return FittedPlanned(self.model().restore(part(_INNER)), base)
+        base = Structured().restore(artifact.part(_BASE)) if _BASE in artifact.values else None
+        return FittedPlanned(self.model().restore(artifact.part(_INNER)), base)
 
 
 def _taken(base: FittedStructured, panel: Panel, itself: bool) -> np.ndarray:
