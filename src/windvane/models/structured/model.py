@@ -12,7 +12,7 @@ from windvane.models.base import Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
 from windvane.models.structured import design, profile, response
-from windvane.models.structured.festivals import with_reach, with_season
+from windvane.models.structured.recurring import with_reach, with_season
 from windvane.models.structured.response import Covariates, Response
 from windvane.panel import Panel
 

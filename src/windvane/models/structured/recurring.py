@@ -1,4 +1,4 @@
-"""How far festivals reach, the days before, after and within those that came round twice or more; how high seasons are.
+"""What comes round and is believed as far as its occasions agree: how far festivals reach, how high seasons are.
 
 A festival that is prepared for, or closed down for, moves the demand of many days, and does so alike each time. What
 two occasions have in common tells how much of it is to be believed (empirical Bayes; Efron and Morris 1973, Journal of
