@@ -281,22 +281,16 @@ class Distribution:
         """
         flat = mean.ravel().astype(np.float64)
         wobble, still = np.repeat(around, mean.shape[1]), np.repeat(asleep, mean.shape[1])
-        out = self._widened(mean, self._table(flat, wobble, still).reshape(*mean.shape, -1))
-        if self.boosts is None:
-            return out
         step = np.tile(np.arange(1, mean.shape[1] + 1), len(mean))
-        trees = self.boosts.read(flat, wobble, still, step).reshape(out.shape)
-        return (1 - self.share) * out + self.share * trees
+        out = self._widened(flat, self._table(flat, wobble, still), step, mean.shape[1])
+        if self.boosts is not None:
+            out = (1 - self.share) * out + self.share * self.boosts.read(flat, wobble, still, step)
+        return out.reshape(*mean.shape, -1)
 
     def at(self, data: Pairs) -> np.ndarray:
         """Quantiles [pairs, levels] by the table for single pairs."""
-        out = self._table(data.mean, data.volatility, data.idle)
-        if self.growth == 0:
-            return out
-        reach = np.arange(1, int(data.step.max(initial=1)) + 1) ** self.growth
-        factor = (reach / reach.mean())[data.step - 1][:, None]
-        moved = np.maximum(data.mean[:, None] + (out - data.mean[:, None]) * factor, 0.0)
-        return np.where(out > 0, moved, out)
+        found = self._table(data.mean, data.volatility, data.idle)
+        return self._widened(data.mean, found, data.step, int(data.step.max(initial=1)))
 
     def _table(self, mean: np.ndarray, wobble: np.ndarray, still: np.ndarray) -> np.ndarray:
         out = self.active.read(mean, wobble)
@@ -304,14 +298,14 @@ class Distribution:
             out[still] = self.idle.read(mean[still], wobble[still])
         return out
 
-    def _widened(self, mean: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    def _widened(self, mean: np.ndarray, quantiles: np.ndarray, step: np.ndarray, horizon: int) -> np.ndarray:
         """Quantiles drawn to the expectation at near steps, away from it at far ones; certain zeros stay."""
         if self.growth == 0:
             return quantiles
-        factor = np.arange(1, mean.shape[1] + 1) ** self.growth
-        factor /= factor.mean()
-        middle = mean[:, :, None].astype(np.float64)
-        moved = np.maximum(middle + (quantiles - middle) * factor[None, :, None], 0.0)
+        reach = np.arange(1, horizon + 1) ** self.growth
+        factor = (reach / reach.mean())[step - 1][:, None]
+        middle = mean[:, None]
+        moved = np.maximum(middle + (quantiles - middle) * factor, 0.0)
         return np.where(quantiles > 0, moved, quantiles)
 
     def artifact(self) -> Artifact:

@@ -99,17 +99,13 @@ def tried(plain: Distribution, data: Pairs, counts: bool, rng: np.random.Generat
     from windvane.models.wrappers.distribution import Distribution
 
     origin = data.column - data.step
-    cut = int(origin.max(initial=0))
     # The newest origins that leave enough before them; what was forecast after the first of them serves to judge.
-    for first in np.unique(origin)[::-1]:
-        cut = int(first)
+    for cut in np.unique(origin)[::-1]:
         if int((data.column <= cut).sum()) >= _LEAST_ROWS and int((data.column > cut).sum()) >= _LEAST_ROWS:
             break
     else:
         return plain
     before, after = data.where(data.column <= cut), data.where(origin >= cut)
-    if not len(after.mean):
-        return plain
     table = Distribution.learn(before, plain.levels, counts, rng)
     boosts = Boosts.learn(before, plain.levels, counts, rng)
     share = chosen(after, table.at(after), boosts.read(*_of(after)), np.asarray(plain.levels))
