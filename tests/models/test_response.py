@@ -11,6 +11,7 @@ from planned_panels import HORIZON, STEP, lift, planned, promoted_shop
 from windvane.models import registry
 from windvane.models.saving import load
 from windvane.models.structured import response
+from windvane.models.structured.response import LOG, NUMBER, TEXT, Covariates
 from windvane.panel import Panel
 
 pytestmark = pytest.mark.tiny
@@ -100,3 +101,26 @@ def test_promotions_of_the_past_do_not_raise_a_planned_model():
     )
     # A quarter of the days sold 2.5 times as much; none is planned.
     assert naive.sum() / known.sum() == pytest.approx(1 + 0.25 * 1.5, rel=0.08)
+
+
+@pytest.mark.parametrize("known", ["always", "late"])
+def test_responses_of_the_past_are_those_of_single_cells(known):
+    """Cells like the one before are not worked out again; this works all of them out."""
+    rng = np.random.default_rng(5)
+    kinds, table = np.array([LOG, TEXT, NUMBER]), rng.normal(size=(3, 4))
+    series, time, width = 40, 60, 50
+    held = rng.random((3, series, width)) < 0.8
+    values = rng.integers(0, 4, (3, series, width)).astype(np.float32)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    for t in range(1, width):
+        values[:, :, t] = np.where(held[:, :, t], values[:, :, t - 1], values[:, :, t])
+    since = np.full((3, series, 0), -1, np.int32)
+    if known == "late":
+        since = (np.arange(width) + rng.integers(-3, 3, values.shape)).astype(np.int32)
+    stand = np.full((3, series, 0), np.nan, np.float32)
+    given = Covariates(values, since, rng.normal(size=(3, series)), stand, np.zeros(3, np.int64), np.ones((3, series)))
+    found = np.empty((series, time), np.float32)
+    response.factors(tuple(given), kinds, table, time, found)
+    one = [[np.exp(response.told(tuple(given), kinds, table, s, t, t)) for t in range(time)] for s in range(series)]
+    np.testing.assert_array_equal(found, np.float32(one))
+    assert len(np.unique(found)) > 20

@@ -24,7 +24,7 @@ from windvane.panel import Panel
 GROWTH: Mapping[str, tuple[float, ...]] = {
     "power": (0.0, 1.0, 1.1, 1.3, 1.5),
     "leaves": (8, 15, 24, 31, 63),
-    "rate": (0.03, 0.05, 0.08),
+    "rate": (0.05, 0.1, 0.15),
     "columns": (0.3, 0.5, 0.8),
     "ridge": (1.0, 10.0, 50.0),
     "random": (False, True),

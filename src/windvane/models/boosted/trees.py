@@ -38,9 +38,9 @@ class Growth:
     """
 
     power: float = 1.1
-    rounds: int = 200
+    rounds: int = 100
     leaves: int = 24
-    rate: float = 0.05
+    rate: float = 0.1
     least: int = 0
     columns: float = 0.5
     part: float = 0.6

@@ -56,7 +56,8 @@ class Column:
 def patterns(values: np.ndarray) -> np.ndarray:
     """Number of the pattern that a series' covariate follows, int64 [series]; equal rows share one."""
     # Whole numbers, since sums of floating point numbers depend on the order in which a processor takes them.
-    bits = (np.nan_to_num(values, nan=-7.5).astype(np.float32) + np.float32(0)).view(np.uint32)
+    known = np.where(np.isnan(values), np.float32(-7.5), values).astype(np.float32, copy=False)
+    bits = (known + np.float32(0)).view(np.uint32)
     weights = np.random.default_rng(0).integers(1, 2**63, values.shape[1], np.uint64)
     mark = np.zeros(len(values), np.uint64)
     for first in range(0, values.shape[1], 64):

@@ -176,9 +176,18 @@ def _one(kinds, table, k, v, first):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def factors(given, kinds, table, time, out):  # type: ignore[no-untyped-def]
     """Responses of the past, ``out`` float32 [series, time], each as known in its own period."""
+    values, since = given[0], given[1]
     for s in range(out.shape[0]):
         for t in range(time):
-            out[s, t] = np.exp(told(given, kinds, table, s, t, t))
+            # Prices stay as they are for long: a cell like the one before answers alike.
+            same = 0 < t < values.shape[2]
+            k = 0
+            while same and k < values.shape[0]:
+                same = values[k, s, t] == values[k, s, t - 1]
+                if since.shape[2] > 0:
+                    same = same and since[k, s, t] <= t and since[k, s, t - 1] < t
+                k += 1
+            out[s, t] = out[s, t - 1] if same else np.exp(told(given, kinds, table, s, t, t))
 
 
 @njit(cache=True, nogil=True)
