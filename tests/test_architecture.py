@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 CORE = (
     *("errors", "clock", "schema", "config", "screen", "freq", "futures"),
-    *("forecasts", "sampling", "grouping", "panel", "framing"),
+    *("forecasts", "sampling", "grouping", "panel", "framing", "ledger"),
 )
 """The single files that hold the shapes, and the screen texts. They may import one another."""
 ABOVE = [
