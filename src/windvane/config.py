@@ -161,6 +161,10 @@ class Backtest(_Block):
         4, ge=0, description="Folds that the champion is chosen and calibrated on; 0 = the first model is taken."
     )
     report_folds: int = Field(3, ge=0, description="Later folds that only the report sees.")
+    choose_by: Literal["loss", "money"] = Field(
+        "loss",
+        description='What models are chosen by: "loss" = quantile loss, "money" = what orders by their forecasts cost.',
+    )
     bootstrap: int = Field(1000, ge=100, description="Resamples of the paired bootstrap.")
     known_then: bool = Field(
         True,
@@ -195,6 +199,12 @@ class Decide(_Block):
     review: float = Field(7, ge=1, le=365, description="Days between chances to order.")
     margin_share: float = Field(
         0.3, gt=0, lt=1, description="Margin as a share of price, where products have no unit_cost."
+    )
+    holding_share: float = Field(
+        0.25,
+        ge=0,
+        le=5,
+        description="What holding a unit for a year costs (capital, space, risk), as a share of its cost.",
     )
     assumed_cover: float = Field(
         21, ge=0, description="Days of recent sales assumed on hand, where there is no stock table."

@@ -82,13 +82,15 @@ def clean(work: Work) -> int:
 def backtest(work: Work) -> int:
     """Panel -> scores, leaderboard."""
     from windvane.clean.known_then import KnownThen, worth_it
+    from windvane.decisions.costs import terms
     from windvane.outlook.produce import backtest as replay
 
     config, panel = work.run.config, work.cleaned.panel
     panel_at = None
     if config.backtest.known_then and worth_it(work.cleaned, config.clean.freq):
         panel_at = KnownThen(work.run.read, config, panel, work.run.created)
-    choice = replay(panel, config.backtest, config.forecast, panel_at, work.progress)
+    priced = terms(panel, work.run.read, config.decide, work.run.as_of)
+    choice = replay(panel, config.backtest, config.forecast, panel_at, work.progress, priced)
     work.keep("choice", choice)
     scores = choice.board.scores_frame()
     work.run.write("scores", scores)

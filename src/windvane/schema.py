@@ -569,6 +569,12 @@ DERIVED: Mapping[str, Table] = {
                 Column("bias", REAL, "(sum of forecasts - sum of sales) / sum of sales"),
                 Column("coverage80", REAL, "share of outcomes inside the 80 % interval (randomised for counts)"),
                 Column("coverage95", REAL, "share of outcomes inside the 95 % interval (randomised for counts)"),
+                Column(
+                    "cost",
+                    REAL,
+                    "money per series and period that one order by this forecast would have cost: holding, margin lost",
+                    "money",
+                ),
                 Column("gain", REAL, "wql saved against the best simple baseline of the segment, as a share"),
                 Column("gain_low", REAL, "lower end of the 95 % paired bootstrap interval of gain"),
                 Column("gain_high", REAL, "upper end of it"),

@@ -11,7 +11,9 @@ import pytest
 from windvane import schema
 from windvane.config import parse
 from windvane.decisions import economics, propose
+from windvane.decisions.costs import terms
 from windvane.decisions.inventory import demand_by, order_quantity
+from windvane.decisions.terms import KEEPS
 from windvane.forecasts import Forecast
 from windvane.freq import Freq
 from windvane.panel import ENDED, Panel
@@ -228,3 +230,46 @@ def test_the_same_demand_a_day_brings_about_the_same_order_in_every_frequency(un
     assert row["demand_lead"] == pytest.approx(70, rel=0.01)
     assert row["days_of_supply"] == pytest.approx(21, abs=0.2)
     assert row["order_now"] == 0
+
+
+def test_terms_come_from_the_tables_and_lead_times_from_receipts():
+    panel = make_panel(np.full((4, 40), 2.0), price=10.0)
+    days = [3, 5, 5, 9]
+    read = reader(
+        products=[
+            {"sku": "s0", "unit_cost": 4.0, "shelf_life": 2.5},
+            {"sku": "s1", "unit_cost": 12.0},
+            {"sku": "s2", "unit_cost": 4.0, "pack_size": 6.0},
+        ],
+        supply=[
+            {"sku": "s0", "location": "all", "supplier": "x", "lead_time": 7.0, "order_cost": 9.0, "capacity": 50.0},
+            {"sku": "s2", "location": "all", "supplier": "x", "moq": 12.0, "order_multiple": 4.0},
+        ],
+        receipts=[
+            {"sku": "s0", "location": "all", "supplier": "x", "ordered_at": NOON + timedelta(days=10 * k),
+             "received_at": NOON + timedelta(days=10 * k + d), "units": 5.0}
+            for k, d in enumerate(days)
+        ],
+    )  # fmt: skip
+    found = terms(panel, read, parse({"decide": {"review": 5, "lead_time": 6, "holding_share": 0.365}}).decide)
+    # Nobody sells at a loss on purpose: 10 - 12 counts as 0; s3 has no cost, 30 % of its price is margin.
+    assert found.rates.margin.tolist() == pytest.approx([6.0, 0.0, 6.0, 3.0])
+    assert found.rates.unit_cost.tolist() == pytest.approx([4.0, 12.0, 4.0, 7.0])
+    assert found.rates.holding.tolist() == pytest.approx([0.004, 0.012, 0.004, 0.007])
+    assert found.rates.order_cost.tolist() == [9.0, 0.0, 0.0, 0.0]
+    assert found.shelf_life.tolist() == [3, KEEPS, KEEPS, KEEPS]
+    assert found.pack.tolist() == [1.0, 1.0, 4.0, 1.0]
+    assert found.moq.tolist() == [0.0, 0.0, 12.0, 0.0]
+    assert found.capacity.tolist() == [50.0, np.inf, np.inf, np.inf]
+    assert found.review == 5
+    # The supplier says 7; receipts took 3, 5, 5 and 9, so that deliveries come 2 days early to 4 days late.
+    assert found.leads[0].min() == 6
+    assert found.leads[0].max() == 11
+    assert np.median(found.leads[0]) == 7
+    assert (found.leads[1:] == 6).all()
+
+
+def test_what_has_neither_price_nor_cost_weighs_nothing():
+    found = terms(make_panel(np.full((1, 40), 2.0)), reader(), parse({}).decide)
+    assert found.rates.margin.tolist() == [0.0]
+    assert found.rates.holding.tolist() == [0.0]

@@ -24,7 +24,10 @@ _SUMS = 1 / 3
 
 
 class _Chosen(NamedTuple):
-    """A model on a choosing fold: loss and sales per series, segments [series], absolute error per kind of sum."""
+    """A model on a choosing fold: loss and sales per series, segments [series], absolute error per kind of sum.
+
+    Where models are chosen by money, the loss is what each series cost, and sums count for nothing.
+    """
 
     loss: np.ndarray
     sold: np.ndarray
@@ -40,12 +43,21 @@ class Board:
         simple: names of the simple baselines.
         seed: seed of the bootstrap.
         combined: names of combinations of models.
+        by_money: whether models are chosen by what orders by their forecasts cost, where that is known.
     """
 
-    def __init__(self, panel: Panel, simple: Sequence[str], seed: int, combined: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        simple: Sequence[str],
+        seed: int,
+        combined: Sequence[str] = (),
+        by_money: bool = False,
+    ) -> None:
         self.panel = panel
         self.simple = tuple(simple)
         self.combined = tuple(combined)
+        self.by_money = by_money
         self.seed = seed
         self.scores: list[dict[str, object]] = []
         self._choosing: dict[str, list[_Chosen]] = {}
@@ -60,6 +72,8 @@ class Board:
             loss = np.where(known, judged.losses.quantile, 0).sum(1)
             sold = np.abs(np.where(known, judged.losses.sales, 0)).sum(1)
             sums = [_sum_nodes(judged.losses, judged.mean, code).absolute.sum() for code in self._nodes.values()]
+            if self.by_money and judged.cost is not None:
+                loss, sums = np.nan_to_num(judged.cost), [0.0] * len(sums)
             kept = _Chosen(loss, sold, result.segment, np.array(sums, np.float64))
             self._choosing.setdefault(name, []).append(kept)
 
@@ -124,9 +138,8 @@ class Board:
                 quantile, sales = np.zeros(len(result.segment)), np.zeros(len(result.segment))
                 quantile[rows] = np.where(known, judged.losses.quantile[rows], 0).sum(1)
                 sales[rows] = np.abs(np.where(known, judged.losses.sales[rows], 0)).sum(1)
-                self._reported.setdefault((segment, name), []).append(
-                    (quantile, sales, aggregate(judged.losses, rows), judged.seconds)
-                )
+                figures = aggregate(judged.losses, rows) | {"cost": _cost(judged, rows)}
+                self._reported.setdefault((segment, name), []).append((quantile, sales, figures, judged.seconds))
 
     def _score(self, name: str, result: FoldResult, judged: Judged) -> None:
         base = {"model": name, "cutoff": result.date, "use": result.fold.use}
@@ -172,7 +185,7 @@ class Board:
                 gain = self._gain(segment, name, best, resamples)
                 figures = {
                     key: _mean([part[2][key] for part in parts])
-                    for key in ("wape", "rmsse", "mase", "bias", "coverage80", "coverage95")
+                    for key in ("wape", "rmsse", "mase", "bias", "coverage80", "coverage95", "cost")
                 }
                 out.append(
                     {
@@ -222,11 +235,20 @@ def compose(result: FoldResult, chosen: Mapping[str, str]) -> Judged:
 
     losses = Losses(*(picked([getattr(one.losses, name) for one in every]) for name in Losses.__dataclass_fields__))
     seconds = sum(every[i].seconds for i in set(pick.tolist()))
-    return Judged(losses, picked([one.mean for one in every]), seconds)
+    costs = [one.cost for one in every if one.cost is not None]
+    cost = picked(costs) if len(costs) == len(every) else None
+    return Judged(losses, picked([one.mean for one in every]), seconds, cost)
 
 
 def _rows(segment: np.ndarray, name: str) -> np.ndarray:
     return np.arange(len(segment)) if name == "all" else np.flatnonzero(segment == name)
+
+
+def _cost(judged: Judged, rows: np.ndarray) -> float:
+    """Money per series and period; NaN where nothing was priced."""
+    if judged.cost is None or np.isnan(judged.cost[rows]).all():
+        return float("nan")
+    return float(np.nanmean(judged.cost[rows]))
 
 
 def _mean(values: Sequence[float]) -> float:

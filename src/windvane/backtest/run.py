@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date as Date
 
 import numpy as np
 
 from windvane.backtest.folds import Fold, segments
 from windvane.backtest.metrics import Losses, pinball, pit, scales
+from windvane.backtest.money import Purse, money
 from windvane.clock import CLOCK
 from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.models.base import FittedPoint, PointModel
 from windvane.models.wrappers.blend import Blend, FittedBlend, fit_beside
-from windvane.models.wrappers.calibrate import Calibrated, Evidence, conditions_of, means_as_made, past_origins
+from windvane.models.wrappers.calibrate import (
+    Calibrated,
+    Evidence,
+    conditions_of,
+    means_as_made,
+    past_origins,
+    related,
+)
 from windvane.panel import Panel
 
 PanelAt = Callable[[Date], Panel]
@@ -33,11 +41,13 @@ class Judged:
         losses: its errors.
         mean: expected demand, float32 [series, horizon].
         seconds: to fit and predict.
+        cost: money per series and period, float64 [series] (see :mod:`windvane.backtest.money`); None = not priced.
     """
 
     losses: Losses
     mean: np.ndarray
     seconds: float
+    cost: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +94,7 @@ class Replay:
         models: the models.
         horizon: periods forecast.
         seed: seed of fitting and of the randomised PIT.
+        purse: what forecasts are priced by, where prices and costs are known.
     """
 
     def __init__(
@@ -93,6 +104,7 @@ class Replay:
         horizon: int,
         seed: int,
         panel_at: PanelAt | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self.panel = panel
         self.panel_at = panel_at or panel.as_of
@@ -100,6 +112,7 @@ class Replay:
         self.models = {model.name: model for model in ordered}
         self.horizon = horizon
         self.seed = seed
+        self.purse = purse
         self.evidence: dict[str, list[Evidence]] = {name: [] for name in self.models}
 
     def run(self, folds: Sequence[Fold], progress: Progress = SILENT) -> Iterator[FoldResult]:
@@ -113,12 +126,12 @@ class Replay:
                 shared = _Shared(conditions_of(past), scales(past.sales, past.launch))
                 for name in self.models:
                     task.describe(f"backtest {date}: {name}")
-                    judged[name] = self._judge(name, past, fold.cutoff, fits, shared)
+                    judged[name] = self._judge(name, past, fold, fits, shared)
                     task.advance()
                 yield FoldResult(fold, date, segments(past), judged)
 
-    def _judge(self, name: str, past: Panel, cutoff: int, fits: dict[str, _Fit], shared: _Shared) -> Judged:
-        begin = CLOCK.seconds()
+    def _judge(self, name: str, past: Panel, fold: Fold, fits: dict[str, _Fit], shared: _Shared) -> Judged:
+        begin, cutoff = CLOCK.seconds(), fold.cutoff
         model, rng = self.models[name], np.random.default_rng(self.seed)
         fit = self._fit(model.point, past, fits)
         evidence = self.evidence[name] if model.point.capabilities.pooled else None
@@ -128,7 +141,11 @@ class Replay:
         seconds = CLOCK.seconds() - begin
         if model.point.capabilities.pooled:
             self.evidence[name] = [*self.evidence[name], self._look_ahead(fit, cutoff)][-_MAX_EVIDENCE:]
-        return Judged(judge(forecast, self.panel, cutoff, self.seed, shared.scales), forecast.mean, seconds)
+        cost = None
+        if self.purse is not None and (self.purse.chooses or fold.use == "report"):
+            together = related(fitted, past, usable, np.random.default_rng(self.seed)).of(past)
+            cost = money(replace(forecast, dependence=together), self.panel, cutoff, self.purse.terms)
+        return Judged(judge(forecast, self.panel, cutoff, self.seed, shared.scales), forecast.mean, seconds, cost)
 
     def _fit(self, model: PointModel, past: Panel, fits: dict[str, _Fit]) -> _Fit:
         """Fit a point model once per fold; a blend takes the fits of its members."""

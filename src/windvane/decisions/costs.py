@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from windvane.config import Decide
+from windvane.decisions.terms import KEEPS, Terms
+from windvane.ledger import Rates
 from windvane.panel import Panel
 from windvane.schema import RAW
 
@@ -16,7 +18,9 @@ Read = Callable[[str], pl.LazyFrame]
 """Rows of a raw table by its name; empty with the right columns where it is absent."""
 
 ALL = "all"
-_LEAST_RECEIPTS = 3
+LEADS = 10
+"""Lead times that stand for their distribution."""
+_LEAST_RECEIPTS, _TINY = 3, 1e-4
 
 
 def seen(read: Read, name: str, as_of: date | None) -> pl.DataFrame:
@@ -71,6 +75,68 @@ def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = N
         "sku", "location", "supplier", "price", "unit_cost", "unit_margin", "pack", "moq", "capacity", "lead_time",
         "assumed",
     )  # fmt: skip
+
+
+def terms(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> Terms:
+    """Terms on which every series can be ordered; see :class:`windvane.decisions.terms.Terms`.
+
+    Lead times are those of the receipts where there are enough of them, each as likely as the others, else the one
+    of the supplier. Series of which neither price nor cost is known weigh nothing, and nobody sells at a loss on
+    purpose: a margin below 0 counts as 0.
+
+    Args:
+        panel: the clean panel (keys sku and location).
+        read: reads a raw table.
+        settings: defaults where tables do not say.
+        as_of: see only what was known at the end of this day.
+    """
+    rows, days = economics(panel, read, settings, as_of), panel.freq.days
+    cost, margin = (rows[name].fill_null(0.0).to_numpy() for name in ("unit_cost", "unit_margin"))
+    first = seen(read, "supply", as_of).sort("lead_time", "supplier", nulls_last=True)
+    ordering = _join_by_place(
+        panel.keys.select("sku", "location"),
+        first.select("sku", "location", "order_cost").unique(["sku", "location"], keep="first", maintain_order=True),
+    )
+    lives = panel.keys.select("sku").join(
+        seen(read, "products", as_of).select("sku", "shelf_life"), on="sku", how="left", maintain_order="left"
+    )
+    life = np.ceil(lives["shelf_life"].cast(pl.Float64).to_numpy() / days)
+    rates = Rates(
+        margin=np.maximum(margin, 0.0),
+        unit_cost=cost,
+        holding=cost * settings.holding_share * days / 365,
+        order_cost=ordering["order_cost"].fill_null(0.0).to_numpy(),
+    )
+    return Terms(
+        rates=rates,
+        leads=np.ceil(_lead_times(panel, read, rows["lead_time"].to_numpy(), as_of) / days - _TINY).astype(np.int64),
+        review=max(1, round(settings.review / days)),
+        pack=rows["pack"].to_numpy(),
+        moq=rows["moq"].to_numpy(),
+        capacity=rows["capacity"].fill_null(np.inf).to_numpy(),
+        shelf_life=np.where(np.isnan(life), KEEPS, np.maximum(life, 1)).astype(np.int64),
+    )
+
+
+def _lead_times(panel: Panel, read: Read, usual: np.ndarray, as_of: date | None) -> np.ndarray:
+    """Lead times in days that are equally likely, float64 [series, LEADS]; where receipts are few, the usual one."""
+    out = np.repeat(usual.astype(np.float64)[:, None], LEADS, axis=1)
+    days = (pl.col("received_at") - pl.col("ordered_at")).dt.total_seconds() / 86_400
+    at = [(k + 0.5) / LEADS for k in range(LEADS)]
+    told = (
+        seen(read, "receipts", as_of)
+        .with_columns(days.alias("days"))
+        .group_by("sku", "location", maintain_order=True)
+        .agg(pl.len(), *(pl.col("days").quantile(q, "linear").alias(f"q{k}") for k, q in enumerate(at)))
+        .filter(pl.col("len") >= _LEAST_RECEIPTS)
+        .drop("len")
+    )
+    rows = _join_by_place(panel.keys.select("sku", "location"), told)
+    learned = rows.select(f"q{k}" for k in range(LEADS)).to_numpy().astype(np.float64)
+    own = ~np.isnan(learned).any(axis=1)
+    # A spread round what the supplier tells: told are terms of today, receipts those of the past.
+    out[own] = np.maximum(usual[own, None] + learned[own] - np.median(learned[own], axis=1, keepdims=True), 0.0)
+    return out
 
 
 def latest_price(panel: Panel) -> np.ndarray:

@@ -59,8 +59,7 @@ def cover(
     """
     series = len(position)
     out = Cover(*(np.zeros(series) for _ in range(6)))
-    longest = int(terms.leads.max(initial=0)) + terms.review
-    reach = max(longest, int(min(terms.shelf_life.min(initial=0), longest)))
+    reach = int(terms.leads.max(initial=0)) + terms.review
     many = int(np.ceil(service * paths - 1e-4)) - 1
 
     def part(drawn: tuple[np.ndarray, np.ndarray]) -> None:
@@ -99,38 +98,46 @@ def _look(sums, leads, shelf, money, position, how, found):  # type: ignore[no-u
     """
     review, many, whole = how
     series, paths, reach = sums.shape[0], sums.shape[1], sums.shape[2] - 1
-    first, until = np.zeros(paths), np.zeros(paths)
+    # What the cost of a stock S is made of are means of max(S - X, 0), X the demand until each evening between the two
+    # arrivals, until the first of them, and over the shelf life; levels rise, so that sorted X are gone through once.
+    values = np.zeros((review + 2, paths))
+    passed, below = np.zeros(review + 2, np.int64), np.zeros(review + 2)
+    first, until, gone = review, review - 1, review + 1
     for s in range(series):
-        late, short, total = 0, 0.0, 0.0
+        late, short = 0, 0.0
         for p in range(paths):
             lead = leads[s, p % leads.shape[1]]
-            first[p], until[p] = sums[s, p, lead], sums[s, p, lead + review]
-            late += until[p] > position[s] + 1e-4
-            short += max(until[p] - position[s], 0.0) - max(first[p] - position[s], 0.0)
-            total += until[p]
-        ordered = np.sort(until)
-        found[s, 0] = np.ceil(ordered[many] * 1000 - 1e-4) / 1000
-        found[s, 2], found[s, 3], found[s, 4] = late / paths, short / paths, total / paths
-        best, at, before = np.inf, 0.0, -1.0
+            for d in range(review):
+                values[d, p] = sums[s, p, lead + d + 1]
+            values[first, p], values[gone, p] = sums[s, p, lead], sums[s, p, min(lead + shelf[s], reach)]
+            late += values[until, p] > position[s] + 1e-4
+            short += max(values[until, p] - position[s], 0.0) - max(values[first, p] - position[s], 0.0)
+        found[s, 2], found[s, 3], found[s, 4] = late / paths, short / paths, values[until].mean()
+        spoils = shelf[s] <= reach
+        for k in range(review + 2):
+            values[k].sort()
+        found[s, 0] = np.ceil(values[until, many] * 1000 - 1e-4) / 1000
+        passed[:], below[:] = 0, 0.0
+        best, before = np.inf, -1.0
         for c in range(_BELOW + paths):
             if c < _BELOW:
-                level = ordered[0] * c / _BELOW
+                level = values[until, 0] * c / _BELOW
                 level = np.floor(level) if whole else level
             else:
-                level = ordered[c - _BELOW]
+                level = values[until, c - _BELOW]
             if level == before:
                 continue
             before = level
+            for k in range(review + 2):
+                while passed[k] < paths and values[k, passed[k]] < level:
+                    below[k] += values[k, passed[k]]
+                    passed[k] += 1
             cost = 0.0
-            for p in range(paths):
-                lead = leads[s, p % leads.shape[1]]
-                for d in range(lead + 1, lead + review + 1):
-                    cost += money[s, 0] * max(level - sums[s, p, d], 0.0)
-                cost += money[s, 1] * max(until[p] - max(level, first[p]), 0.0)
-                if shelf[s] <= reach:
-                    # What the next periods of its life do not ask for spoils.
-                    gone = sums[s, p, min(lead + shelf[s], reach)]
-                    cost += money[s, 2] * max(level - gone, 0.0)
-            if cost < best:
-                best, at = cost, level
-        found[s, 1] = at
+            for k in range(review):
+                cost += money[s, 0] * (passed[k] * level - below[k])
+            # Lost by then, less what was lost before the order came; but for what no stock changes.
+            cost += money[s, 1] * (passed[until] * level - below[until] - passed[first] * level + below[first])
+            if spoils:
+                cost += money[s, 2] * (passed[gone] * level - below[gone])
+            if cost < best - 1e-9:
+                best, found[s, 1] = cost, level

@@ -9,8 +9,10 @@ import numpy as np
 
 from windvane.backtest.board import Board
 from windvane.backtest.folds import folds, segments
+from windvane.backtest.money import Purse
 from windvane.backtest.run import PanelAt, Replay
 from windvane.config import Backtest, ForecastSettings
+from windvane.decisions.terms import Terms
 from windvane.engine import SILENT, Progress
 from windvane.forecasts import Forecast
 from windvane.futures import Policy, Scenario
@@ -60,13 +62,19 @@ def backtest(
     forecast: ForecastSettings,
     panel_at: PanelAt | None = None,
     progress: Progress = SILENT,
+    terms: Terms | None = None,
 ) -> Choice:
-    """Replay the models, choose a champion per segment on the older folds, report the newer ones."""
+    """Replay the models, choose a champion per segment on the older folds, report the newer ones.
+
+    Where the terms on which series are ordered are given, forecasts are priced too.
+    """
     models = [registry.model(name, forecast.quantile_levels) for name in settings.models]
     simple = [model.name for model in models if model.point.capabilities.simple]
-    replay = Replay(panel, models, forecast.horizon, forecast.seed, panel_at)
+    by_money = settings.choose_by == "money" and terms is not None
+    purse = None if terms is None else Purse(terms, by_money)
+    replay = Replay(panel, models, forecast.horizon, forecast.seed, panel_at, purse)
     combined = [model.name for model in models if isinstance(model.point, Blend)]
-    board = Board(panel, simple, forecast.seed, combined)
+    board = Board(panel, simple, forecast.seed, combined, by_money)
     plan = folds(panel, forecast.horizon, settings.choose_folds, settings.report_folds)
     chosen: Mapping[str, str] | None = None
     for result in replay.run(plan, progress):

@@ -175,7 +175,7 @@ def _models(board: pl.DataFrame, pen: Pen) -> str:
 def _model_table(rows: pl.DataFrame, pen: Pen) -> str:
     head = [(pen.t("report.accuracy.model"), "")] + [
         (pen.t(f"report.accuracy.{k}"), "num")
-        for k in ("wql", "wape", "rmsse", "bias", "cover80", "cover95", "gain_head", "seconds")
+        for k in ("wql", "wape", "rmsse", "bias", "cover80", "cover95", "gain_head", "cost", "seconds")
     ]
     cells = []
     for row in _merged(rows).sort("rank").iter_rows(named=True):
@@ -198,6 +198,7 @@ def _model_table(rows: pl.DataFrame, pen: Pen) -> str:
                 pen.n("share1", row["coverage80"]),
                 pen.n("share1", row["coverage95"]),
                 gain,
+                pen.n("money", None if row["cost"] is None else 1000 * row["cost"]),
                 pen.n("seconds", row["seconds"]),
             ]
         )
