@@ -273,3 +273,31 @@ def test_what_has_neither_price_nor_cost_weighs_nothing():
     found = terms(make_panel(np.full((1, 40), 2.0)), reader(), parse({}).decide)
     assert found.rates.margin.tolist() == [0.0]
     assert found.rates.holding.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_list_can_aim_at_the_least_cost(language):
+    panel = make_panel(np.full((3, 40), 2.0), price=10.0)
+    forecast = make_forecast(panel, [[[1, 2, 2, 6]] * 14, [[1, 2, 2, 6]] * 14, [[1, 2, 2, 6]] * 14])
+    at = [{"sku": f"s{i}", "location": "all", "date": panel.cutoff, "on_hand": 3.0} for i in range(3)]
+    products = [{"sku": "s0", "unit_cost": 1.0}, {"sku": "s1", "unit_cost": 9.9}, {"sku": "s2", "unit_cost": 12.0}]
+    supply = [{"sku": "s0", "location": "all", "supplier": "x", "order_cost": 5.0, "lead_time": 7.0}]
+    read = reader(stock=at, products=products, supply=supply)
+    aims = {}
+    for aim in ("service", "cost"):
+        config = parse({"decide": {"aim": aim, "holding_share": 2.0, "review": 2}})
+        plan = propose(forecast, panel, read, config, language)
+        aims[aim] = {row["sku"]: row for row in plan.iter_rows(named=True)}
+    plain, least = aims["service"], aims["cost"]
+    # A margin of 9 against holding of 2 x 1 / 365 a day keeps far more than one of 0.1 against 2 x 9.9 / 365.
+    assert least["s0"]["service"] > 0.97 > 0.7 > least["s1"]["service"]
+    assert least["s1"]["target"] < plain["s1"]["target"]
+    # An order that costs 5 lasts longer than to the next review: sqrt(2 x 5 x 2.75 / 0.00548) = 71 days.
+    assert least["s0"]["target"] > 3 * plain["s0"]["target"]
+    # What is sold below its cost is no case for it.
+    assert least["s2"]["target"] == plain["s2"]["target"]
+    assert least["s2"]["why"] == plain["s2"]["why"]
+    for sku, holding in (("s0", "0.0055"), ("s1", "0.0542")):
+        assert holding in least[sku]["why"]
+        assert least[sku]["order_now"] == max(np.ceil(least[sku]["target"] - 3), 0)
+    assert ("5 per order" if language == "en" else "每单成本 5") in least["s0"]["why"]

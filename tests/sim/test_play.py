@@ -26,7 +26,7 @@ def test_only_what_is_on_sale_when_the_play_begins_is_played(shop):
     assert shop.panel.shape == (series, BEGIN)
     np.testing.assert_array_equal(shop.panel.sales, shop.stage.demand[:, :BEGIN])
     assert not np.isnan(shop.panel.sales[:, -28:]).any()
-    assert set(shop.panel.known) >= {"price", "promotion", "own_event", "holiday"}
+    assert set(shop.panel.known) >= {"price", "promotion", "placement", "own_event", "holiday"}
     # Plans reach a month beyond the last day of the play.
     assert all(known.values.shape[1] >= days for known in shop.panel.known.values())
 

@@ -13,7 +13,10 @@ import numpy as np
 import polars as pl
 
 from windvane.config import Config, Decide
-from windvane.decisions.costs import Read, economics, seen
+from windvane.decisions.costs import Read, economics, seen, terms
+from windvane.decisions.cover import cover as look
+from windvane.decisions.policies import extra
+from windvane.decisions.terms import Terms
 from windvane.forecasts import Forecast
 from windvane.panel import ENDED, Panel
 from windvane.schema import DERIVED
@@ -39,6 +42,9 @@ _WHY = {
         "moq": " (smallest order {moq})",
         "both": " (in packs of {pack}, smallest order {moq})",
         "capacity": " (the supplier delivers at most {capacity})",
+        "cost": " {target} is where {margin} of margin lost per missing unit and {holding} of holding per unit and "
+        "period are expected to cost least{orders}.",
+        "orders": ", with {order_cost} per order",
     },
     "zh": {
         "order": "现有库存 {on_hand} 加在途 {on_order}，约可售{days}；今天的订单须够用 {cover_days} 天"
@@ -53,6 +59,8 @@ _WHY = {
         "moq": "（起订量 {moq}）",
         "both": "（每箱 {pack}，起订量 {moq}）",
         "capacity": "（供应商最多供 {capacity}）",
+        "cost": "按每缺一件损失毛利 {margin}、每件每期持有成本 {holding}{orders}计，{target} 的期望成本最低。",
+        "orders": "、每单成本 {order_cost}",
     },
 }
 
@@ -91,6 +99,10 @@ def propose(
     repeat = min(_REPEAT[panel.freq.unit], forecast.horizon)
     stock = (rows["on_hand"] + rows["on_order"]).to_numpy()
     risk = _risks(forecast, (lead, cover), stock, (settings.service, config.forecast.paths), repeat)
+    risk["service"] = np.full(len(stock), settings.service)
+    if settings.aim == "cost":
+        known = terms(panel, read, settings, as_of)
+        risk |= _cheapest(forecast, known, stock, risk, (repeat, config.forecast.paths))
     reach = np.concatenate([np.zeros((len(stock), 1)), forecast.mean.cumsum(axis=1, dtype=np.float64)], axis=1)
     supply_days = _days_of_supply(reach, stock, repeat) * days
     beyond = pl.Series(cover > forecast.horizon)
@@ -106,7 +118,6 @@ def propose(
         pl.Series("demand_cover", demand_by(reach[:, None, :], cover, repeat)[:, 0]).round(3),
         pl.Series("days_of_supply", supply_days, nan_to_null=True).round(2),
         pl.lit(settings.review).alias("review"),
-        pl.lit(settings.service).alias("service"),
         assumed.list.join(", ").alias("assumed"),
     )
     rows = _orders(rows).filter(pl.lit(pl.Series(_alive(panel))))
@@ -222,6 +233,28 @@ def _risks(
     return out
 
 
+def _cheapest(
+    forecast: Forecast, known: Terms, stock: np.ndarray, risk: dict[str, np.ndarray], how: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """Targets at which costs are expected to be least, and the service that they come to.
+
+    Where price or cost of a product is not known, nothing weighs anything: the target for service stays.
+    """
+    found = look(forecast, known, stock, 0.95, *how)
+    target = found.least_cost + np.where(stock < found.least_cost, extra(found, known), 0.0)
+    target = np.ceil(target * 1000 - _TINY) / 1000
+    rates = known.rates
+    priced = (rates.margin > 0) & (rates.holding > 0)
+    service = 1 - look(forecast, known, target, 0.95, *how).risk
+    return {
+        "target": np.where(priced, target, risk["target"]),
+        "service": np.where(priced, service, risk["service"]),
+        "__priced": priced,
+        "__holding": rates.holding,
+        "__order_cost": rates.order_cost,
+    }
+
+
 def _position(panel: Panel, read: Read, settings: Decide, as_of: date | None) -> pl.DataFrame:
     """Stock that every series starts from: the latest row, else so many days of recent sales."""
     closed = panel.freq.last_day(panel.cutoff)
@@ -305,8 +338,13 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         "service": f"{row['service']:.0%}" if round(row["service"] * 1000) % 10 == 0 else f"{row['service']:.1%}",
         "days": words["never"] if days is None else words["days"].format(days=_number(days, 1)),
     }
+    least = ""
+    if row.get("__priced"):
+        money = {name: _number(row[key], 4) for name, key in (("margin", "unit_margin"), ("holding", "__holding"))}
+        orders = words["orders"].format(order_cost=_number(row["__order_cost"], 2)) if row["__order_cost"] else ""
+        least = words["cost"].format(target=numbers["target"], orders=orders, **money)
     if row["__gap"] <= _TINY:
-        return words["enough"].format(**numbers)
+        return words["enough"].format(**numbers) + least
     rounding = ""
     if row["order_now"] < row["__gap"] - _TINY:
         rounding = words["capacity"]
@@ -314,7 +352,7 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         floor, packed = row["moq"] > row["__gap"] + _TINY, row["pack"] != 1
         name = ("both" if packed else "moq") if floor else ("pack" if packed else "whole")
         rounding = words[name]
-    return words["order"].format(**numbers, rounding=rounding.format(**numbers))
+    return words["order"].format(**numbers, rounding=rounding.format(**numbers)) + least
 
 
 def _number(value: float, digits: int = 3) -> str:

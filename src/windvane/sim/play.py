@@ -173,16 +173,18 @@ def play(
 
 
 def _plans(planned: Plans, shared: Calendar, places: int) -> dict[str, Known]:
-    """What is planned: prices, promotions by kind, the shop's own events."""
+    """What is planned: prices, promotions by kind and placement, the shop's own events."""
     products, width = planned.paid.shape
-    own, kind = np.zeros(width, np.float32), np.zeros((products, width), np.float32)
+    own, kind, place = np.zeros(width, np.float32), *np.zeros((2, products, width), np.float32)
     for first, last in shared.own:
         own[first : last + 1] = 1
     for p in planned.promotions.iter_rows(named=True):
-        kind[p["row"], p["start"] : p["stop"] + 1] = p["kind"] + 1
+        span = slice(p["start"], p["stop"] + 1)
+        kind[p["row"], span], place[p["row"], span] = p["kind"] + 1, p["placement"]
     return {
         "price": Known(np.repeat(planned.paid.astype(np.float32), places, axis=0)),
         "promotion": Known(np.repeat(kind, places, axis=0), text=True),
+        "placement": Known(np.repeat(place, places, axis=0)),
         "own_event": Known(np.tile(own, (products * places, 1))),
     }
 
