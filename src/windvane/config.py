@@ -196,8 +196,8 @@ class Decide(_Block):
 
     aim: Literal["service", "cost"] = Field(
         "service",
-        description='What the reorder list aims at: "service" = the probability below, "cost" = the least expected cost '
-        "of holding, lost margin, spoilage and orders, where price and cost of a product are known.",
+        description='What the reorder list aims at: "service" = the probability below, "cost" = the least '
+        "expected cost of holding, lost margin, spoilage and orders, where price and cost of a product are known.",
     )
     service: float = Field(0.95, gt=0.5, lt=1, description="Probability of not running out to aim at.")
     lead_time: float = Field(7, ge=0, le=365, description="Days from order to receipt, where supply does not say.")
