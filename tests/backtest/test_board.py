@@ -119,6 +119,24 @@ def test_sums_count_in_the_choice(board):
     assert board.choose(["one way", "both ways"])["all"] == "both ways"
 
 
+def test_a_segment_does_not_pay_for_its_series_with_its_sums():
+    """Each series a little better, but all errors of the segment one way: what all have stays."""
+    board, third = combining(), SERIES // 3
+    for cutoff in (3, 5, 7):
+        both = judged(losses(5, 5, 5)).losses
+        lead = replace(both, quantile=both.quantile * np.where(np.arange(SERIES) < third, 0.97, 1.05)[:, None])
+        even = np.where(np.arange(SERIES)[:, None] % 2, 15, 5) * np.ones((1, HORIZON))
+        one_way = np.where(np.arange(SERIES)[:, None] < third, 15, even)
+        models = {"both": Judged(both, even, 1.0), "one way": Judged(lead, one_way, 1.0)}
+        board.add_choosing(fold("choose", models, cutoff))
+        models = {"both": models["both"], "both ways": Judged(lead, even, 1.0)}
+    assert board.choose(["both", "one way"])["fast"] == "both"
+    board = combining()
+    for cutoff in (3, 5, 7):
+        board.add_choosing(fold("choose", models, cutoff))
+    assert board.choose(["both", "both ways"])["fast"] == "both ways"
+
+
 def test_without_folds_the_moving_average_is_taken(board):
     assert set(board.choose(["naive", "moving_average"]).values()) == {"moving_average"}
     assert set(board.choose(["naive", "ses"]).values()) == {"naive"}

@@ -24,7 +24,7 @@ _SUMS = 1 / 3
 
 
 class _Chosen(NamedTuple):
-    """A model on a choosing fold: loss and sales per series, segments [series], absolute error per kind of sum.
+    """A model on a choosing fold: loss, sales and segment per series, absolute error per kind of sum by segment.
 
     Where models are chosen by money, the loss is what each series cost, and sums count for nothing.
     """
@@ -32,7 +32,7 @@ class _Chosen(NamedTuple):
     loss: np.ndarray
     sold: np.ndarray
     segment: np.ndarray
-    sums: np.ndarray
+    sums: Mapping[str, np.ndarray]
 
 
 class Board:
@@ -71,10 +71,10 @@ class Board:
             known = judged.losses.known
             loss = np.where(known, judged.losses.quantile, 0).sum(1)
             sold = np.abs(np.where(known, judged.losses.sales, 0)).sum(1)
-            sums = [_sum_nodes(judged.losses, judged.mean, code).absolute.sum() for code in self._nodes.values()]
+            sums = {s: self._sums(judged, _rows(result.segment, s)) for s in ("all", *SEGMENTS)}
             if self.by_money and judged.cost is not None:
-                loss, sums = np.nan_to_num(judged.cost), [0.0] * len(sums)
-            kept = _Chosen(loss, sold, result.segment, np.array(sums, np.float64))
+                loss, sums = np.nan_to_num(judged.cost), {s: 0 * errors for s, errors in sums.items()}
+            kept = _Chosen(loss, sold, result.segment, sums)
             self._choosing.setdefault(name, []).append(kept)
 
     def choose(self, models: Sequence[str]) -> dict[str, str]:
@@ -84,9 +84,9 @@ class Board:
         sums by category and in all, each over that of all models together. The combination named first is champion of
         all unless another model is better on the mean over the folds by more than one standard error of that mean: who
         wins on one origin alone, or by chance, is not chosen. Without a combination the lowest mean wins. Another one
-        is chosen for a segment only where it is better there on most folds and the paired bootstrap says so (the 95 %
-        interval of its gain lies above zero). Without any choosing fold the first of moving_average and the given
-        models is taken.
+        is chosen for a segment only where it is as surely better there, sums of the segment included, and where the
+        single series say so too: on most folds, and by the paired bootstrap (the 95 % interval of the gain lies above
+        zero). Without any choosing fold the first of moving_average and the given models is taken.
         """
         if not self._choosing:
             fallback = "moving_average" if "moving_average" in models else models[0]
@@ -99,10 +99,13 @@ class Board:
             inside = [fold.segment == segment for fold in self._choosing[overall]]
             if not any(rows.any() for rows in inside):
                 continue
-            here = {n: [np.where(r, f, 0) for r, f in zip(inside, loss[n], strict=True)] for n in models}
-            best = min(models, key=lambda name: float(np.sum(here[name])))
+            best, sure = self._better(models, overall, segment)
+            here = {
+                n: [np.where(r, f, 0) for r, f in zip(inside, loss[n], strict=True)]
+                for n in dict.fromkeys((overall, best))
+            }
             gains = [float(old.sum() - new.sum()) for old, new in zip(here[overall], here[best], strict=True)]
-            if best == overall or 2 * sum(gain > 0 for gain in gains) <= len(gains):
+            if best == overall or not sure or 2 * sum(gain > 0 for gain in gains) <= len(gains):
                 continue
             old, new = np.sum(here[overall], axis=0), np.sum(here[best], axis=0)
             rows = old + new > 0
@@ -112,16 +115,38 @@ class Board:
 
     def _overall(self, models: Sequence[str]) -> str:
         """The model that all series get."""
-        series = np.array([[fold.loss.sum() for fold in self._choosing[name]] for name in models])
-        sums = np.array([[fold.sums for fold in self._choosing[name]] for name in models])
+        anchor = next((name for name in models if name in self.combined), None)
+        best, sure = self._better(models, anchor, "all")
+        # One fold alone has no spread: it replaces no combination.
+        several = len(self._choosing[models[0]]) > 1
+        return best if (sure and several) or anchor is None else anchor
+
+    def _better(self, models: Sequence[str], anchor: str | None, segment: str) -> tuple[str, bool]:
+        """The model that is best in a segment, and whether it beats the anchor by more than a standard error."""
+        folds = range(len(self._choosing[models[0]]))
+        inside = [_rows(fold.segment, segment) for fold in self._choosing[models[0]]]
+        series = np.array([[self._choosing[name][f].loss[inside[f]].sum() for f in folds] for name in models])
+        sums = np.array([[self._choosing[name][f].sums[segment] for f in folds] for name in models])
         relative = series / np.maximum(series.mean(axis=0), 1e-300)
         of_sums = (sums / np.maximum(sums.mean(axis=0), 1e-300)).mean(axis=2)
         score = (1 - _SUMS) * relative + _SUMS * of_sums
         best = int(score.mean(axis=1).argmin())
-        anchor = next((i for i, name in enumerate(models) if name in self.combined), best)
-        gain = score[anchor] - score[best]
-        sure = gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else False
-        return models[best if sure else anchor]
+        if anchor is None:
+            return models[best], False
+        gain = score[list(models).index(anchor)] - score[best]
+        doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
+        return models[best], bool(gain.mean() > doubt)
+
+    def _sums(self, judged: Judged, rows: np.ndarray) -> np.ndarray:
+        """Absolute errors of the sums of some series, in all and by category, float64 [kinds]."""
+        losses = judged.losses
+        if not len(rows):
+            return np.zeros(len(self._nodes))
+        known = losses.known[rows]
+        off = np.where(known, judged.mean[rows, : known.shape[1]] - losses.sales[rows], 0.0)
+        count = {name: int(code.max(initial=0)) + 1 for name, code in self._nodes.items()}
+        sums = [np.abs(sum_by(code[rows], off, count[name])).sum() for name, code in self._nodes.items()]
+        return np.array(sums, np.float64)
 
     def _weighed(self, name: str) -> list[np.ndarray]:
         """Loss per series of every choosing fold, as a share of the fold's sales."""
