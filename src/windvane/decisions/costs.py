@@ -21,6 +21,7 @@ ALL = "all"
 LEADS = 10
 """Lead times that stand for their distribution."""
 _LEAST_RECEIPTS, _TINY = 3, 1e-4
+_TOOK = (pl.col("received_at") - pl.col("ordered_at")).dt.total_seconds() / 86_400  # days that a delivery took
 
 
 def seen(read: Read, name: str, as_of: date | None) -> pl.DataFrame:
@@ -45,10 +46,11 @@ def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = N
     Returns:
         One row per series of the panel, in its order: sku, location, supplier, price, unit_cost, unit_margin
         (money per unit; null if nothing is known of price or cost), pack and moq and capacity (units), lead_time
-        (days), assumed (list of what was assumed: price, unit_cost, pack, lead_time).
+        (days), order_cost (money; null = not told), shelf_life (days; null = keeps), assumed (list of what was
+        assumed: price, unit_cost, pack, lead_time).
     """
     keys = panel.keys.select("sku", "location")
-    products = seen(read, "products", as_of).select("sku", "unit_cost", "pack_size")
+    products = seen(read, "products", as_of).select("sku", "unit_cost", "pack_size", "shelf_life")
     rows = keys.join(products, on="sku", how="left", maintain_order="left")
     rows = rows.with_columns(pl.Series("price", latest_price(panel), nan_to_null=True))
     rows = _join_by_place(rows, _terms(seen(read, "supply", as_of)))
@@ -73,7 +75,7 @@ def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = N
     )
     return rows.with_columns((pl.col("price") - pl.col("unit_cost")).alias("unit_margin")).select(
         "sku", "location", "supplier", "price", "unit_cost", "unit_margin", "pack", "moq", "capacity", "lead_time",
-        "assumed",
+        "order_cost", "shelf_life", "assumed",
     )  # fmt: skip
 
 
@@ -92,20 +94,12 @@ def terms(panel: Panel, read: Read, settings: Decide, as_of: date | None = None)
     """
     rows, days = economics(panel, read, settings, as_of), panel.freq.days
     cost, margin = (rows[name].fill_null(0.0).to_numpy() for name in ("unit_cost", "unit_margin"))
-    first = seen(read, "supply", as_of).sort("lead_time", "supplier", nulls_last=True)
-    ordering = _join_by_place(
-        panel.keys.select("sku", "location"),
-        first.select("sku", "location", "order_cost").unique(["sku", "location"], keep="first", maintain_order=True),
-    )
-    lives = panel.keys.select("sku").join(
-        seen(read, "products", as_of).select("sku", "shelf_life"), on="sku", how="left", maintain_order="left"
-    )
-    life = np.ceil(lives["shelf_life"].cast(pl.Float64).to_numpy() / days)
+    life = np.ceil(rows["shelf_life"].cast(pl.Float64).to_numpy() / days)
     rates = Rates(
         margin=np.maximum(margin, 0.0),
         unit_cost=cost,
         holding=cost * settings.holding_share * days / 365,
-        order_cost=ordering["order_cost"].fill_null(0.0).to_numpy(),
+        order_cost=rows["order_cost"].fill_null(0.0).to_numpy(),
     )
     return Terms(
         rates=rates,
@@ -121,11 +115,10 @@ def terms(panel: Panel, read: Read, settings: Decide, as_of: date | None = None)
 def _lead_times(panel: Panel, read: Read, usual: np.ndarray, as_of: date | None) -> np.ndarray:
     """Lead times in days that are equally likely, float64 [series, LEADS]; where receipts are few, the usual one."""
     out = np.repeat(usual.astype(np.float64)[:, None], LEADS, axis=1)
-    days = (pl.col("received_at") - pl.col("ordered_at")).dt.total_seconds() / 86_400
     at = [(k + 0.5) / LEADS for k in range(LEADS)]
     told = (
         seen(read, "receipts", as_of)
-        .with_columns(days.alias("days"))
+        .with_columns(_TOOK.alias("days"))
         .group_by("sku", "location", maintain_order=True)
         .agg(pl.len(), *(pl.col("days").quantile(q, "linear").alias(f"q{k}") for k, q in enumerate(at)))
         .filter(pl.col("len") >= _LEAST_RECEIPTS)
@@ -155,17 +148,16 @@ def latest_price(panel: Panel) -> np.ndarray:
 
 def _terms(supply: pl.DataFrame) -> pl.DataFrame:
     """One supplier per sku and location: the quickest."""
-    columns = ("sku", "location", "supplier", "moq", "order_multiple", "capacity", "lead_time")
+    columns = ("sku", "location", "supplier", "moq", "order_multiple", "capacity", "lead_time", "order_cost")
     ordered = supply.sort("lead_time", "supplier", nulls_last=True).select(columns)
     return ordered.unique(["sku", "location"], keep="first", maintain_order=True)
 
 
 def _learned(receipts: pl.DataFrame) -> pl.DataFrame:
     """Median lead time in days of sku and location where there are enough receipts."""
-    days = (pl.col("received_at") - pl.col("ordered_at")).dt.total_seconds() / 86_400
     return (
         receipts.group_by("sku", "location")
-        .agg(days.median().alias("learned_lead_time"), pl.len())
+        .agg(_TOOK.median().alias("learned_lead_time"), pl.len())
         .filter(pl.col("len") >= _LEAST_RECEIPTS)
         .drop("len")
     )
