@@ -28,6 +28,7 @@ from windvane.schema import QUANTILE_LEVELS
 from windvane.sim.calendar import Calendar, calendar
 from windvane.sim.demand import demand
 from windvane.sim.draws import generators
+from windvane.sim.orders import location_names
 from windvane.sim.plans import Plans, plans, sku_names
 from windvane.sim.products import Products, products
 from windvane.sim.settings import Settings
@@ -129,7 +130,7 @@ def play(
     keys = pl.DataFrame(
         {
             "sku": sku_names(np.repeat(made.number, places)),
-            "location": [f"L{p + 1}" for _ in range(len(made)) for p in range(places)],
+            "location": pl.select(location_names(pl.Series(np.tile(np.arange(places), len(made))))).to_series(),
         }
     )
     panel = Panel(
@@ -151,14 +152,13 @@ def play(
     )
     lead = np.repeat(made.lead, places)
     wobble = np.concatenate([r.integers(-_WOBBLE, _WOBBLE + 1, (places, settings.days)) for r in _rngs(seed, made)])
+    recent = np.nansum(past[:, max(begin - _SETTLED, 0) : begin], axis=1, dtype=np.float64)
     stage = Stage(
         keys=keys,
         dates=_days(settings),
         demand=np.where(np.arange(settings.days) < begin, past, units),
         begin=begin,
-        on_hand=np.ceil(np.nansum(past[:, max(begin - 28, 0) : begin], axis=1) * (lead + review) / 28 + 1).astype(
-            float
-        ),
+        on_hand=np.ceil(recent * (lead + review) / _SETTLED + 1),
         waits=np.maximum(lead[:, None] + wobble, 0),
     )
     leads = np.maximum(lead[:, None] + np.arange(-_WOBBLE, _WOBBLE + 1)[None, :], 0)
