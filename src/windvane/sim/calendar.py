@@ -72,6 +72,16 @@ class Calendar:
             + self.log_shock[category]
         )
 
+    def log_season(self, category: np.ndarray, peak: np.ndarray) -> np.ndarray:
+        """The category's season; for a seasonal product a bell round its peak (day of the year, -1 = sells all year).
+
+        Both arguments one per product; [products, width].
+        """
+        first = self.start.timetuple().tm_yday
+        angle = 2 * np.pi * (first + np.arange(self.width)[None, :] - peak[:, None]) / 365.25
+        bell = 1.0 + 3.0 * (np.cos(angle) - 1)
+        return np.where(peak[:, None] >= 0, bell, self.log_year[category])
+
 
 def calendar(settings: Settings, seed: int) -> Calendar:
     """Draw the shared effects of a shop."""

@@ -4,14 +4,15 @@ For product i, location l and day t, the expected demand is::
 
     log mu = log level_i + log share_il + growth_i * t / 365 + launch_i(t)
              + week_c(t) + season(t) + festival sensitivity_c * festival(t) + shock_c(t)
-             + elasticity_i * log(price_it / first price_i) + promotion features
+             + response to price_it + promotion features + response to the product beside it
 
-and 0 before the launch and after the end. The response to price has constant elasticity, and promotions act as
-factors, as in SCAN*PRO (Wittink, Addona, Hawkes and Porter, "The estimation, validation, and use of promotional
-effects", 1988; van Heerde, Leeflang and Wittink, "How promotions work", 2002). A launch catches on as
-1 - exp(-age / ramp), with a hype that fades. Days are drawn from a negative binomial, as a Poisson whose mean is
-mu times a gamma variable; slow products may have days without any interest besides (Snyder, Ord and Beaumont,
-"Forecasting the intermittent demand for slow-moving inventories", IJF 2012). Shared shocks are an AR(1) per category.
+and 0 before the launch and after the end. The response to price has constant elasticity unless the settings say
+otherwise (:mod:`windvane.sim.response`), and promotions act as factors, as in SCAN*PRO (Wittink, Addona, Hawkes and
+Porter, "The estimation, validation, and use of promotional effects", 1988; van Heerde, Leeflang and Wittink, "How
+promotions work", 2002). A launch catches on as 1 - exp(-age / ramp), with a hype that fades. Days are drawn from a
+negative binomial, as a Poisson whose mean is mu times a gamma variable; slow products may have days without any
+interest besides (Snyder, Ord and Beaumont, "Forecasting the intermittent demand for slow-moving inventories", IJF
+2012). Shared shocks are an AR(1) per category.
 
 Nothing here is fitted to a model of Windvane; that a model does well on it says nothing about a real shop.
 """
@@ -54,7 +55,7 @@ def demand(settings: Settings, seed: int, made: Products, planned: Plans, shared
     age = days[None, :] - made.launch[:, None]
     alive = (age >= 0) & (days[None, :] <= made.end[:, None])
     log_mu = np.log(made.level)[:, None] + made.growth[:, None] * days[None, :] / 365 + shared.log_effect(made.category)
-    log_mu += _season(made, shared) + planned.log_effect
+    log_mu += shared.log_season(made.category, made.season_peak) + planned.log_effect
     young = np.clip(age, 0, None) + 1
     log_mu += np.log1p(-np.exp(-young / made.ramp[:, None])) + made.hype[:, None] * np.exp(-young / 14)
     expected = (np.exp(log_mu) * alive)[:, None, :] * made.share[:, :, None]
@@ -68,14 +69,6 @@ def demand(settings: Settings, seed: int, made: Products, planned: Plans, shared
         units[row] = rng.poisson(mean * mood)
     presale, dropped = _presale(settings, seed, made, expected, shared)
     return Demand(expected, units, presale, dropped, alive[:, : settings.days])
-
-
-def _season(made: Products, shared: Calendar) -> np.ndarray:
-    """The category's season; for a seasonal product a bell of its own round its peak."""
-    first = shared.start.timetuple().tm_yday
-    angle = 2 * np.pi * (first + np.arange(shared.width)[None, :] - made.season_peak[:, None]) / 365.25
-    bell = 1.0 + 3.0 * (np.cos(angle) - 1)
-    return np.where(made.season_peak[:, None] >= 0, bell, shared.log_year[made.category])
 
 
 def _presale(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from windvane.sim.calendar import Calendar
 from windvane.sim.draws import generators
-from windvane.sim.products import Products
+from windvane.sim.products import Products, products
+from windvane.sim.response import log_response, pulled
 from windvane.sim.settings import Settings
 from windvane.sim.words import words
 
 _AHEAD = 14
 """Days between the announcement and the start of most plans."""
 _ON_THE_DAY = 0.1
+_EVERY, _FARTHEST = 28, 0.5  # days between prices that follow the season; the farthest that the season counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,16 @@ class Plans:
 
 def plans(settings: Settings, seed: int, made: Products, shared: Calendar) -> Plans:
     """Draw prices and promotions of some products."""
+    planned, effect = _own(settings, seed, made, shared)
+    if settings.pull_forward:
+        effect = effect + pulled(planned.promotions, len(made), shared.width, settings.pull_forward)
+    if settings.rivals:
+        effect = effect - made.rival[:, None] * _beside(settings, seed, made, shared)
+    return replace(planned, log_effect=effect)
+
+
+def _own(settings: Settings, seed: int, made: Products, shared: Calendar) -> tuple[Plans, np.ndarray]:
+    """Plans of some products, and what they do to the logarithm of these products' demand on the day itself."""
     width = shared.width
     regular = np.repeat(made.price[:, None], width, axis=1)
     changes: list[tuple[int, int]] = []
@@ -52,14 +64,52 @@ def plans(settings: Settings, seed: int, made: Products, shared: Calendar) -> Pl
             regular[row, day:] = np.round(regular[row, day] * step, 2)
             changes.append((row, int(day)))
         rows += _promotions(settings, made, row, rng, width)
-    promotions = pl.DataFrame(rows, schema=_SCHEMA)
+    if settings.follows:
+        regular, changes = _followed(settings, made, shared, regular)
+    promotions = _answered(pl.DataFrame(rows, schema=_SCHEMA), made, regular)
     paid = regular.copy()
-    effect = made.elasticity[:, None] * np.log(regular / made.price[:, None])
+    effect = log_response(made.elasticity[:, None], made.shape[:, None], regular / made.price[:, None])
     for p in promotions.iter_rows(named=True):
         span = slice(p["start"], p["stop"] + 1)
         paid[p["row"], span] = np.round(paid[p["row"], span] * (1 - p["depth"]), 2)
         effect[p["row"], span] += np.log(p["price_effect"] * p["feature_effect"])
-    return Plans(regular, paid, effect, np.array(changes, np.int64).reshape(-1, 2), promotions)
+    return Plans(regular, paid, effect, np.array(changes, np.int64).reshape(-1, 2), promotions), effect
+
+
+def _followed(
+    settings: Settings, made: Products, shared: Calendar, regular: np.ndarray
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Regular prices that follow the season of the weeks to come, and their changes."""
+    wanted = shared.log_season(made.category, made.season_peak)
+    wanted = wanted + shared.sensitivity[made.category][:, None] * shared.log_festival[None, :]
+    starts = np.arange(0, shared.width, _EVERY)
+    ahead = np.add.reduceat(wanted, starts, axis=1) / np.diff([*starts, shared.width])
+    factor = np.exp(settings.follows * np.clip(ahead, -_FARTHEST, _FARTHEST))
+    found = np.round(regular * np.repeat(factor, np.diff([*starts, shared.width]), axis=1), 2)
+    row, day = np.nonzero(np.diff(found, axis=1))
+    day = day + 1
+    on_sale = day > np.maximum(made.launch[row], 0) + 7
+    return found, list(zip(row[on_sale].tolist(), day[on_sale].tolist(), strict=True))
+
+
+def _answered(promotions: pl.DataFrame, made: Products, regular: np.ndarray) -> pl.DataFrame:
+    """Promotions with the effect of their price where the response has not constant elasticity."""
+    row, start = promotions["row"].to_numpy(), promotions["start"].to_numpy()
+    ratio, left = regular[row, start] / made.price[row], 1 - promotions["depth"].to_numpy()
+    e, shape = made.elasticity[row], made.shape[row]
+    effect = np.exp(log_response(e, shape, ratio * left) - log_response(e, shape, ratio))
+    constant = promotions["price_effect"].to_numpy()
+    return promotions.with_columns(pl.Series("price_effect", np.where(shape == 0, constant, effect)))
+
+
+def _beside(settings: Settings, seed: int, made: Products, shared: Calendar) -> np.ndarray:
+    """What price and promotions do to the log demand of the product beside each, 0 where it is not sold."""
+    number = made.number ^ 1
+    there = number < settings.products
+    other = products(settings, seed, np.where(there, number, made.number))
+    days = np.arange(shared.width)[None, :]
+    sold = there[:, None] & (days >= other.launch[:, None]) & (days <= other.end[:, None])
+    return np.where(sold, _own(settings, seed, other, shared)[1], 0.0)
 
 
 _SCHEMA = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from windvane.sim.draws import uniform
+from windvane.sim.response import rival_of, shape_of
 from windvane.sim.settings import Settings
 from windvane.sim.words import words
 
@@ -48,6 +49,8 @@ class Products:
         share: share of each location, [product, location].
         quality: mean stars.
         lead: days from order to receipt.
+        shape: shape of the response to price, index into SHAPES.
+        rival: how it answers to the product beside it; 0 = not at all (see :mod:`windvane.sim.response`).
     """
 
     number: np.ndarray
@@ -74,6 +77,8 @@ class Products:
     share: np.ndarray
     quality: np.ndarray
     lead: np.ndarray
+    shape: np.ndarray
+    rival: np.ndarray
 
     def __len__(self) -> int:
         return len(self.number)
@@ -133,6 +138,8 @@ def products(settings: Settings, seed: int, number: np.ndarray) -> Products:
         share=weights / weights.sum(1, keepdims=True),
         quality=3.6 + 1.2 * own("quality"),
         lead=5 + _pick(own("lead"), np.full(len(number), 10)),
+        shape=shape_of(seed, number, settings.shapes),
+        rival=rival_of(seed, number, settings.rivals),
     )
 
 

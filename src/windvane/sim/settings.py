@@ -12,7 +12,7 @@ from windvane.errors import ConfigError
 _SHARES = (
     "intermittent", "seasonal", "revised", "launches", "ends", "stockout_series", "stockout_share", "stock_given",
     "recounts", "presale", "deposits_lost", "fakes", "fakes_marked", "bulk", "returns", "gifts", "duplicates",
-    "repeats", "late", "corrected", "bad", "reviews", "contradictory",
+    "repeats", "late", "shapes", "rivals", "pull_forward", "follows", "corrected", "bad", "reviews", "contradictory",
 )  # fmt: skip
 
 
@@ -34,6 +34,10 @@ class Settings:
         shock: standard deviation of the logarithm of a category's shared weather (an AR(1)).
         growth: standard deviation over products of the logarithm of growth per year.
         elasticity: mean own-price elasticity over products.
+        shapes: share of products whose response to price has another shape than constant elasticity.
+        rivals: how strongly products answer to prices and promotions of the one beside them; 0 = not at all.
+        pull_forward: share of a promotion's extra units that would have been bought after it.
+        follows: how far regular prices follow the season: their elasticity to what the season does to demand.
         promotions: promotions per product and year.
         revised: share of promotions whose end is first told wrong, and revised before they start.
         launches: share of product pairs in which a successor replaces its predecessor, or a newcomer starts.
@@ -72,6 +76,10 @@ class Settings:
     shock: float = 0.1
     growth: float = 0.2
     elasticity: float = -1.8
+    shapes: float = 0.0
+    rivals: float = 0.0
+    pull_forward: float = 0.0
+    follows: float = 0.0
     promotions: float = 5.0
     revised: float = 0.05
     launches: float = 0.15

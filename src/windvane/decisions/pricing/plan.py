@@ -1,0 +1,293 @@
+"""Prices that earn most: one price per product, for every customer, under the shop's rules.
+
+The published forecast is demand at the plan of today. A price plan multiplies it by the response to what it changes
+(:class:`windvane.decisions.response.PriceResponse`); where nothing changes, nothing is multiplied. Elasticities are
+unsure: what a price is expected to earn is a mean over what the elasticity may be. Products beside one another are
+priced one after the other until no price changes any more, each by what it earns and what it does to the others.
+
+Promotions that are planned keep their depth: a plan moves the regular price, and with it the price in promotions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numba import njit
+
+from windvane.decisions.pricing.rules import Limits, Rules, limits, points
+from windvane.decisions.response import PriceResponse
+from windvane.engine import map_parts
+from windvane.errors import InputError
+
+_MOST = 41
+_SWEEPS = 6
+_NODES = 5
+_PART = 256
+_GAIN = 1e-9
+
+Target = Literal["profit", "revenue"]
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What is priced: products, their series and what is expected of them at the plan of today.
+
+    Attributes:
+        keys: key columns, one row per series.
+        product: number of the product of every series, int64 [series], 0 .. products - 1.
+        units: expected demand at the plan, float64 [series, periods].
+        price: price of the plan, float64 [series, periods], above 0.
+        today: today's regular price, float64 [products].
+        cost: unit cost, float64 [products]; NaN = unknown.
+    """
+
+    keys: pl.DataFrame
+    product: np.ndarray
+    units: np.ndarray
+    price: np.ndarray
+    today: np.ndarray
+    cost: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, values in (("price", self.price), ("today", self.today)):
+            wrong = np.flatnonzero(~(values > 0).reshape(len(values), -1).all(axis=1))
+            if len(wrong):
+                raise InputError(f"{name} of row {wrong[0]} is not above 0.", "Give prices.", column=name)
+
+
+@dataclass(frozen=True, eq=False)
+class PricePlan:
+    """Proposed prices, float64 [products] each; units and money over all periods, expected.
+
+    Attributes:
+        price: proposed price; today's where nothing is to be gained or allowed.
+        units: units at today's plan.
+        new_units: units at the proposed prices of all products.
+        earned: profit or revenue at today's plan.
+        new_earned: at the proposed prices of all products.
+        limits: what was allowed.
+        today: today's prices.
+    """
+
+    price: np.ndarray
+    units: np.ndarray
+    new_units: np.ndarray
+    earned: np.ndarray
+    new_earned: np.ndarray
+    limits: Limits
+    today: np.ndarray
+
+    def frame(self) -> pl.DataFrame:
+        """One row per product: price_now, price, units, money, change, the rule it stands at, and conflicting rules."""
+        low, high = self.limits.low, self.limits.high
+        at_low, at_high = self.price <= low + 0.01, self.price >= high - 0.01
+        rules = zip(at_low, self.limits.low_rule, at_high, self.limits.high_rule, strict=True)
+        bound = [low_rule if a else high_rule if b else None for a, low_rule, b, high_rule in rules]
+        moved = np.abs(self.price - self.today) > 1e-9
+        clash = [" / ".join(self.limits.conflicts[k]) if k in self.limits.conflicts else None for k in range(len(low))]
+        return pl.DataFrame(
+            {
+                "price_now": self.today,
+                "price": self.price,
+                "units": self.units,
+                "new_units": self.new_units,
+                "earned": self.earned,
+                "new_earned": self.new_earned,
+                "bound": pl.Series([b if m else None for b, m in zip(bound, moved, strict=True)], dtype=pl.String),
+                "conflict": pl.Series(clash, dtype=pl.String),
+            }
+        )
+
+
+def propose(demand: Demand, response: PriceResponse, rules: Rules, target: Target = "profit") -> PricePlan:
+    """Prices that are expected to earn most.
+
+    Args:
+        demand: what is expected at today's plan.
+        response: how demand answers to prices, of the same series in the same order.
+        rules: what is allowed.
+        target: what to earn: profit (price less cost, times units) or revenue.
+
+    Returns:
+        A price for every product. Products whose rules contradict one another, whose cost is unknown or of whose
+        price nothing is known keep today's.
+    """
+    series, products = len(demand.product), len(demand.today)
+    bound = limits(rules, demand.today, demand.cost)
+    tries = np.full((products, _MOST), np.nan)
+    fixed = np.isnan(demand.cost)
+    for row in range(products):
+        if row in bound.conflicts or fixed[row]:
+            continue
+        high = bound.high[row] if np.isfinite(bound.high[row]) else max(demand.today[row], bound.low[row]) * 2
+        found = points(bound.low[row], high, rules.endings, _MOST)
+        if len(found):
+            tries[row, : len(found)] = found
+        else:
+            bound.conflicts[row] = (
+                f"{bound.low_rule[row]}: at least {bound.low[row]:.2f}",
+                f"{bound.high_rule[row]}: at most {high:.2f}",
+                f"endings: none of {', '.join(f'{e:.2f}' for e in rules.endings) or 'whole cents'} lies between",
+            )
+    cost = np.nan_to_num(demand.cost) if target == "profit" else np.zeros(products)
+    own = _nodes(response)
+    usable = np.isfinite(response.reference) & np.isfinite(own).all(axis=1)
+    base = np.where(usable, response.reference, demand.today[demand.product])
+    own = np.where(usable[:, None], own, 0.0)
+    # Units and money of every product at every price that is tried, while the others stay as they are.
+    units = np.zeros((series, _MOST + 1))
+    paid = np.zeros((series, _MOST + 1))
+    every = np.column_stack([demand.today, tries])
+
+    def part(rows: slice) -> None:
+        where = (
+            demand.units[rows],
+            demand.price[rows],
+            every[demand.product[rows]],
+            demand.today[demand.product[rows]],
+        )
+        _tried(*where, base[rows], own[rows], response.power, units[rows], paid[rows])
+
+    map_parts(part, [slice(a, min(a + _PART, series)) for a in range(0, series, _PART)])
+    choice = _ascend(demand, response, every, (units, paid), cost)
+    factor = np.exp(_cross(demand, response, every, choice))
+    at = choice[demand.product]
+    each = np.arange(series)
+    margin = paid - cost[demand.product][:, None] * units
+
+    def by_product(values: np.ndarray) -> np.ndarray:
+        return np.bincount(demand.product, values, products)
+
+    return PricePlan(
+        price=every[np.arange(products), choice],
+        units=by_product(units[:, 0]),
+        new_units=by_product(units[each, at] * factor),
+        earned=by_product(margin[:, 0]),
+        new_earned=by_product(margin[each, at] * factor),
+        limits=bound,
+        today=demand.today,
+    )
+
+
+def _nodes(response: PriceResponse) -> np.ndarray:
+    """Elasticities that are as likely as one another, float64 [series, nodes]; none rises where the mean falls."""
+    from scipy.special import ndtri
+
+    at = ndtri((np.arange(_NODES) + 0.5) / _NODES)
+    at = at / at.std()
+    found = response.own[:, None] + response.own_error[:, None] * at[None, :]
+    return np.where(response.own[:, None] <= 0, np.minimum(found, 0.0), found)
+
+
+@njit(cache=True, nogil=True)
+def _tried(units, price, tries, today, base, own, power, sold, paid):  # type: ignore[no-untyped-def]
+    """Units and money of every series at every price tried; ``sold`` and ``paid`` float64 [series, tries]."""
+    periods, nodes = units.shape[1], own.shape[1]
+    for s in range(units.shape[0]):
+        for c in range(tries.shape[1]):
+            ratio = tries[s, c] / today[s]
+            if np.isnan(ratio):
+                continue
+            before, step, factor = -1.0, 0.0, 1.0
+            for t in range(periods):
+                now = price[s, t]
+                if now != before:
+                    before = now
+                    a, b = np.log(now / base[s]), np.log(now * ratio / base[s])
+                    step = b - a if abs(power) < 1e-6 else (np.exp(power * b) - np.exp(power * a)) / power
+                    factor = 0.0
+                    for k in range(nodes):
+                        factor += np.exp(own[s, k] * step)
+                    factor /= nodes
+                sold[s, c] += units[s, t] * factor
+                paid[s, c] += units[s, t] * factor * now * ratio
+
+
+def _cross(demand: Demand, response: PriceResponse, every: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """Logarithm of what the changed prices of its rivals do to every series, float64 [series]."""
+    beside = response.rivals
+    if not (beside >= 0).any():
+        return np.zeros(len(beside))
+    moved = np.log(every[np.arange(len(choice)), choice] / demand.today)[demand.product]
+    inside = beside >= 0
+    groups = int(beside.max()) + 1
+    total = np.bincount(beside[inside], moved[inside], groups)
+    many = np.bincount(beside[inside], minlength=groups)
+    mean = np.where(inside & (many[beside] > 1), (total[beside] - moved) / np.maximum(many[beside] - 1, 1), 0.0)
+    return response.cross * mean
+
+
+def _ascend(
+    demand: Demand, response: PriceResponse, every: np.ndarray, tried: tuple[np.ndarray, np.ndarray], cost: np.ndarray
+) -> np.ndarray:
+    """Column of the price of every product, int64 [products]; 0 = today's."""
+    products = len(demand.today)
+    units, paid = tried
+    earned = paid - cost[demand.product][:, None] * units
+    allowed = ~np.isnan(every)
+    allowed[:, 0] = ~allowed[:, 1:].any(axis=1) | (np.abs(every[:, 1:] - every[:, :1]) < 1e-9).any(axis=1)
+    money = np.zeros(every.shape)
+    np.add.at(money, demand.product, earned)
+    choice: np.ndarray = np.where(allowed, money, -np.inf).argmax(axis=1)
+    beside = response.rivals
+    if not (beside >= 0).any():
+        return choice
+    moved = np.log(np.where(allowed, every, demand.today[:, None]) / demand.today[:, None])
+    order = np.argsort(demand.product, kind="stable")
+    start = np.searchsorted(demand.product[order], np.arange(products + 1))
+    groups = int(beside.max()) + 1
+    members = np.argsort(np.where(beside < 0, groups, beside), kind="stable")
+    first = np.searchsorted(np.where(beside < 0, groups, beside)[members], np.arange(groups + 1))
+    where = (order, start, members, first, beside, demand.product.astype(np.int64))
+    _sweeps(earned, allowed, moved, response.cross, where, choice)
+    return choice
+
+
+@njit(cache=True, nogil=True)
+def _sweeps(earned, allowed, moved, cross, where, choice):  # type: ignore[no-untyped-def]
+    """Best price of each product given the others', again and again until none changes."""
+    order, start, members, first, beside, product = where
+    groups = first.shape[0] - 1
+    total = np.zeros(groups)
+    for s in range(beside.shape[0]):
+        if beside[s] >= 0:
+            total[beside[s]] += moved[product[s], choice[product[s]]]
+    for _ in range(_SWEEPS):
+        changed = False
+        for p in range(start.shape[0] - 1):
+            now = choice[p]
+            best, gain = now, -np.inf
+            for c in range(allowed.shape[1]):
+                if not allowed[p, c]:
+                    continue
+                value, step = 0.0, moved[p, c] - moved[p, now]
+                for i in range(start[p], start[p + 1]):
+                    s = order[i]
+                    g = beside[s]
+                    count = first[g + 1] - first[g] if g >= 0 else 0
+                    if count < 2:
+                        value += earned[s, c]
+                        continue
+                    own = (total[g] - moved[p, now]) / (count - 1)
+                    value += earned[s, c] * np.exp(cross[s] * own)
+                    for k in range(first[g], first[g + 1]):
+                        j = members[k]
+                        q = product[j]
+                        if q == p:
+                            continue
+                        mean = (total[g] - moved[q, choice[q]] + step) / (count - 1)
+                        value += earned[j, choice[q]] * np.exp(cross[j] * mean)
+                if value > gain + _GAIN:
+                    best, gain = c, value
+            if best != now:
+                changed = True
+                for i in range(start[p], start[p + 1]):
+                    g = beside[order[i]]
+                    if g >= 0:
+                        total[g] += moved[p, best] - moved[p, now]
+                choice[p] = best
+        if not changed:
+            break

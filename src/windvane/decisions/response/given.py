@@ -1,0 +1,142 @@
+"""What the estimate of responses looks at: prices, those of rivals, promotions and the days after them, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from windvane.errors import InputError
+from windvane.grouping import sum_by
+from windvane.panel import Panel
+
+_AFTER_DAYS = (7, 14)
+_FADES = 0.8  # what is left a day later of what customers have bought in advance
+_SERIES = 5  # series that a group has at least, on average
+
+
+def prices(panel: Panel) -> np.ndarray:
+    """Price of every series and period, float64 [series, time]; gaps take the last one before, else the first."""
+    time = panel.shape[1]
+    if "price" in panel.known:
+        price: np.ndarray = panel.known["price"].values[:, :time].astype(np.float64)
+    elif "price" in panel.past:
+        price = panel.past["price"].astype(np.float64)
+    else:
+        raise InputError("nothing is known of prices.", "Give a table prices, or orders with prices.", table="prices")
+    good = np.greater(price, 0)
+    last = np.maximum.accumulate(np.where(good, np.arange(time)[None, :], -1), axis=1)
+    last = np.where(last < 0, good.argmax(axis=1)[:, None], last)
+    found: np.ndarray = np.take_along_axis(price, last, axis=1)
+    return np.where(good.any(axis=1)[:, None], found, np.nan)
+
+
+def reference(price: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The usual price of late: the median of the last quarter of what was seen."""
+    out = np.full(len(price), np.nan)
+    for s in range(len(price)):
+        known = price[s, seen[s]]
+        if len(known):
+            out[s] = np.median(known[-max(len(known) // 4, 1) :])
+    return out
+
+
+def shared(panel: Panel) -> np.ndarray | None:
+    """Groups of series that days move together: the finest level of the hierarchy, else all series."""
+    series = panel.shape[0]
+    for name in reversed(panel.hierarchy):
+        column = panel.static[name] if name in panel.static.columns else panel.keys[name]
+        code = column.cast(pl.String).fill_null("").rank("dense").to_numpy().astype(np.int64) - 1
+        if series / (int(code.max(initial=0)) + 1) >= _SERIES:
+            return code
+    return np.zeros(series, np.int64) if series >= _SERIES else None
+
+
+def tree(panel: Panel, kind: np.ndarray | None, group: np.ndarray | None) -> list[np.ndarray]:
+    """Parents for :func:`windvane.decisions.response.pooling.pool`: products, then groups."""
+    series = panel.shape[0]
+    if kind is None:
+        column = panel.keys["sku"] if "sku" in panel.keys.columns else None
+        kind = np.arange(series) if column is None else column.rank("dense").to_numpy().astype(np.int64) - 1
+    kind = np.unique(kind, return_inverse=True)[1]
+    above = np.zeros(series, np.int64) if group is None else group
+    _, at = np.unique(kind, return_index=True)
+    found = [kind] if len(at) < series else []
+    top = above[at] if found else above
+    top = np.unique(top, return_inverse=True)[1]
+    return [*found, top] if int(top.max(initial=0)) > 0 else found
+
+
+def controls(panel: Panel, price: np.ndarray, names: Sequence[str] | None) -> tuple[list[str], list[np.ndarray]]:
+    """Names and values float32 [series, time] of what is controlled."""
+    time, out, said = panel.shape[1], [], []
+    for name in (n for n in panel.known if n not in ("price", "depth")) if names is None else names:
+        values = panel.known[name].values[:, :time] if name in panel.known else panel.past[name]
+        if _same_for_all(values):
+            continue
+        if name in panel.levels:
+            for code, text in enumerate(panel.levels[name]):
+                if text and (values == code).any():
+                    said.append(f"{name}={text}")
+                    out.append((values == code).astype(np.float32))
+            if name == "promotion":
+                said += [f"after {name}, day {a + 1} to {b}" for a, b in _windows()]
+                out += _after(values > 0, panel)
+                said.append("bought in promotions before")
+                out.append(_stocked(price, panel))
+            continue
+        clean = np.nan_to_num(values).astype(np.float32)
+        size = float(clean.std(dtype=np.float64))
+        if size > 0:
+            said.append(name)
+            out.append(clean / np.float32(size))
+    return said, out
+
+
+def _windows() -> list[tuple[int, int]]:
+    return list(zip((0, *_AFTER_DAYS[:-1]), _AFTER_DAYS, strict=True))
+
+
+def _after(promoted: np.ndarray, panel: Panel) -> list[np.ndarray]:
+    """Whether a period lies so many days after a promotion and in none, float32 [series, time] each."""
+    at = np.arange(promoted.shape[1])[None, :]
+    last = np.maximum.accumulate(np.where(promoted, at, -(10**6)), axis=1)
+    gone = (at - last) * panel.freq.days
+    return [((gone > a) & (gone <= b) & ~promoted).astype(np.float32) for a, b in _windows()]
+
+
+def _stocked(price: np.ndarray, panel: Panel) -> np.ndarray:
+    """What customers still have of a promotion: its discount, fading from its end on; float32 [series, time].
+
+    The discount is the fall of the price below the last one before the promotion.
+    """
+    promoted = panel.known["promotion"].values[:, : price.shape[1]] > 0
+    at = np.arange(price.shape[1])[None, :]
+    before = np.maximum.accumulate(np.where(promoted, -1, at), axis=1)
+    usual = np.take_along_axis(price, np.maximum(before, 0), axis=1)
+    cut = np.where(promoted & (before >= 0), np.maximum(np.log(usual / price), 0.0), 0.0)
+    keep = _FADES ** (panel.freq.days)
+    out = np.zeros(price.shape, np.float32)
+    held = np.zeros(len(price))
+    for t in range(price.shape[1]):
+        out[:, t] = np.where(promoted[:, t], 0.0, held)
+        held = held * keep + np.nan_to_num(cut[:, t])
+    size = float(out.std(dtype=np.float64))
+    return out / np.float32(size if size > 0 else 1.0)
+
+
+def _same_for_all(values: np.ndarray) -> bool:
+    """Whether all series have the same values in every period."""
+    return bool(((values == values[:1]) | (np.isnan(values) & np.isnan(values[:1]))).all())
+
+
+def others(moved: np.ndarray, seen: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """Mean of what the other series of the group moved their prices by, float32 [series, time]; 0 = none is sold."""
+    inside = beside >= 0
+    groups = int(beside.max()) + 1
+    total = sum_by(beside[inside], np.where(seen, moved, 0)[inside], groups)
+    count = sum_by(beside[inside], seen[inside], groups)
+    rest = total[beside] - np.where(seen, moved, 0)
+    many = count[beside] - seen
+    return np.where(inside[:, None] & (many > 0), rest / np.maximum(many, 1), 0).astype(np.float32)
