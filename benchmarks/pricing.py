@@ -136,6 +136,7 @@ def ols(shop: Shop) -> PriceResponse:
     return PriceResponse(
         keys=shop.panel.keys, reference=shop.demand.today, own=own, own_error=zero, cross=zero, cross_error=zero,
         power=0.0, lowest=zero, highest=zero, varied=zero > 0, effects={}, rivals=np.full(len(own), -1),
+        member=np.zeros(0, np.int64), pairs=np.zeros((len(own), 0)),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ Promotions that are planned keep their depth: a plan moves the regular price, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from windvane.decisions.pricing.rules import Limits, Rules, limits, points
 from windvane.decisions.response import PriceResponse
 from windvane.engine import map_parts
 from windvane.errors import InputError
+from windvane.grouping import sum_by
 
 _MOST = 41
 _SWEEPS = 6
@@ -152,8 +154,10 @@ def propose(demand: Demand, response: PriceResponse, rules: Rules, target: Targe
         _tried(*where, base[rows], own[rows], response.power, units[rows], paid[rows])
 
     map_parts(part, [slice(a, min(a + _PART, series)) for a in range(0, series, _PART)])
-    choice = _ascend(demand, response, every, (units, paid), cost)
-    factor = np.exp(_cross(demand, response, every, choice))
+    links = _links(response, demand.product)
+    choice = _ascend(demand, links, every, (units, paid), cost)
+    moved = np.log(every[np.arange(products), choice] / demand.today)
+    factor = np.exp(_cross(links, moved, series))
     at = choice[demand.product]
     each = np.arange(series)
     margin = paid - cost[demand.product][:, None] * units
@@ -206,22 +210,38 @@ def _tried(units, price, tries, today, base, own, power, sold, paid):  # type: i
                 paid[s, c] += units[s, t] * factor * now * ratio
 
 
-def _cross(demand: Demand, response: PriceResponse, every: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """Logarithm of what the changed prices of its rivals do to every series, float64 [series]."""
+def _links(response: PriceResponse, product: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who answers to whose price: series, product whose price it answers to, and elasticity to that price alone."""
     beside = response.rivals
-    if not (beside >= 0).any():
-        return np.zeros(len(beside))
-    moved = np.log(every[np.arange(len(choice)), choice] / demand.today)[demand.product]
-    inside = beside >= 0
-    groups = int(beside.max()) + 1
-    total = np.bincount(beside[inside], moved[inside], groups)
-    many = np.bincount(beside[inside], minlength=groups)
-    mean = np.where(inside & (many[beside] > 1), (total[beside] - moved) / np.maximum(many[beside] - 1, 1), 0.0)
-    return response.cross * mean
+    order = np.argsort(beside, kind="stable")
+    order = order[beside[order] >= 0]
+    bounds = np.flatnonzero(np.diff(beside[order], prepend=-1, append=-1))
+    who, whose, size = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for first, last in pairwise(bounds.tolist()):
+        some = order[first:last]
+        one, other = (side.ravel() for side in np.meshgrid(some, some, indexing="ij"))
+        apart = product[one] != product[other]
+        one, other = one[apart], other[apart]
+        who.append(one)
+        whose.append(product[other])
+        several = len(response.member) > 0
+        each = response.cross[one] / max(len(some) - 1, 1)
+        size.append(response.pairs[one, response.member[other]] if several else each)
+    return np.concatenate(who), np.concatenate(whose), np.concatenate(size)
+
+
+def _cross(links: tuple[np.ndarray, np.ndarray, np.ndarray], moved: np.ndarray, series: int) -> np.ndarray:
+    """Logarithm of what the changed prices of its rivals do to every series; ``moved`` float64 [products]."""
+    who, whose, size = links
+    return np.bincount(who, size * moved[whose], series)
 
 
 def _ascend(
-    demand: Demand, response: PriceResponse, every: np.ndarray, tried: tuple[np.ndarray, np.ndarray], cost: np.ndarray
+    demand: Demand,
+    links: tuple[np.ndarray, np.ndarray, np.ndarray],
+    every: np.ndarray,
+    tried: tuple[np.ndarray, np.ndarray],
+    cost: np.ndarray,
 ) -> np.ndarray:
     """Column of the price of every product, int64 [products]; 0 = today's."""
     products = len(demand.today)
@@ -229,65 +249,51 @@ def _ascend(
     earned = paid - cost[demand.product][:, None] * units
     allowed = ~np.isnan(every)
     allowed[:, 0] = ~allowed[:, 1:].any(axis=1) | (np.abs(every[:, 1:] - every[:, :1]) < 1e-9).any(axis=1)
-    money = np.zeros(every.shape)
-    np.add.at(money, demand.product, earned)
+    money = sum_by(demand.product, earned, products)
     choice: np.ndarray = np.where(allowed, money, -np.inf).argmax(axis=1)
-    beside = response.rivals
-    if not (beside >= 0).any():
+    who, whose, size = links
+    if not len(who):
         return choice
     moved = np.log(np.where(allowed, every, demand.today[:, None]) / demand.today[:, None])
     order = np.argsort(demand.product, kind="stable")
-    start = np.searchsorted(demand.product[order], np.arange(products + 1))
-    groups = int(beside.max()) + 1
-    members = np.argsort(np.where(beside < 0, groups, beside), kind="stable")
-    first = np.searchsorted(np.where(beside < 0, groups, beside)[members], np.arange(groups + 1))
-    where = (order, start, members, first, beside, demand.product.astype(np.int64))
-    _sweeps(earned, allowed, moved, response.cross, where, choice)
+    own = np.searchsorted(demand.product[order], np.arange(products + 1))
+    by_cause = np.argsort(whose, kind="stable")
+    cause = np.searchsorted(whose[by_cause], np.arange(products + 1))
+    where = (order, own, who[by_cause], size[by_cause], cause, demand.product.astype(np.int64))
+    shift = _cross(links, moved[np.arange(products), choice], len(demand.product))
+    _sweeps(earned, allowed, moved, where, shift, choice)
     return choice
 
 
 @njit(cache=True, nogil=True)
-def _sweeps(earned, allowed, moved, cross, where, choice):  # type: ignore[no-untyped-def]
-    """Best price of each product given the others', again and again until none changes."""
-    order, start, members, first, beside, product = where
-    groups = first.shape[0] - 1
-    total = np.zeros(groups)
-    for s in range(beside.shape[0]):
-        if beside[s] >= 0:
-            total[beside[s]] += moved[product[s], choice[product[s]]]
+def _sweeps(earned, allowed, moved, where, shift, choice):  # type: ignore[no-untyped-def]
+    """Best price of each product given the others', again and again until none changes.
+
+    ``shift`` float64 [series]: logarithm of what the prices of rivals do to each series; kept up to date.
+    """
+    order, own, who, size, cause, product = where
     for _ in range(_SWEEPS):
         changed = False
-        for p in range(start.shape[0] - 1):
+        for p in range(own.shape[0] - 1):
             now = choice[p]
             best, gain = now, -np.inf
             for c in range(allowed.shape[1]):
                 if not allowed[p, c]:
                     continue
                 value, step = 0.0, moved[p, c] - moved[p, now]
-                for i in range(start[p], start[p + 1]):
+                for i in range(own[p], own[p + 1]):
                     s = order[i]
-                    g = beside[s]
-                    count = first[g + 1] - first[g] if g >= 0 else 0
-                    if count < 2:
-                        value += earned[s, c]
-                        continue
-                    own = (total[g] - moved[p, now]) / (count - 1)
-                    value += earned[s, c] * np.exp(cross[s] * own)
-                    for k in range(first[g], first[g + 1]):
-                        j = members[k]
-                        q = product[j]
-                        if q == p:
-                            continue
-                        mean = (total[g] - moved[q, choice[q]] + step) / (count - 1)
-                        value += earned[j, choice[q]] * np.exp(cross[j] * mean)
+                    value += earned[s, c] * np.exp(shift[s])
+                for i in range(cause[p], cause[p + 1]):
+                    s = who[i]
+                    value += earned[s, choice[product[s]]] * np.exp(shift[s] + size[i] * step)
                 if value > gain + _GAIN:
                     best, gain = c, value
             if best != now:
                 changed = True
-                for i in range(start[p], start[p + 1]):
-                    g = beside[order[i]]
-                    if g >= 0:
-                        total[g] += moved[p, best] - moved[p, now]
+                step = moved[p, best] - moved[p, now]
+                for i in range(cause[p], cause[p + 1]):
+                    shift[who[i]] += size[i] * step
                 choice[p] = best
         if not changed:
             break

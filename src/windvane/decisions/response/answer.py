@@ -17,7 +17,7 @@ class PriceResponse:
         reference: price at which elasticities hold, float64 [series]; NaN where no price is known.
         own: elasticity to the own price, float64 [series].
         own_error: standard error of it.
-        cross: elasticity to the mean price of the rivals, float64 [series]; 0 where there are none.
+        cross: elasticity to the prices of all rivals together, float64 [series]; 0 where there are none.
         cross_error: standard error of it.
         power: curvature: elasticity grows as (price / reference) ** power; 0 = constant, 1 = exponential demand.
         lowest: lowest price seen, [series].
@@ -25,6 +25,8 @@ class PriceResponse:
         varied: whether the own price varied enough to say something of this very series, bool [series].
         effects: other effects by name: what each does to the logarithm of demand, all series together.
         rivals: group of series whose prices are looked at together, int64 [series], -1 = none.
+        member: number of every series within its group, int64 [series]; empty = only the rivals' mean price counts.
+        pairs: elasticity to the price of each member of the group, float64 [series, members or 0].
     """
 
     keys: pl.DataFrame
@@ -39,6 +41,8 @@ class PriceResponse:
     varied: np.ndarray
     effects: dict[str, float]
     rivals: np.ndarray
+    member: np.ndarray
+    pairs: np.ndarray
 
     def log_answer(self, price: np.ndarray) -> np.ndarray:
         """Logarithm of what own prices do to demand, beside the reference.

@@ -13,6 +13,7 @@ from windvane.panel import Panel
 
 _AFTER_DAYS = (7, 14)
 _FADES = 0.8  # what is left a day later of what customers have bought in advance
+_FEW = 15  # products in a group of rivals that are looked at one by one
 _SERIES = 5  # series that a group has at least, on average
 
 
@@ -53,19 +54,34 @@ def shared(panel: Panel) -> np.ndarray | None:
     return np.zeros(series, np.int64) if series >= _SERIES else None
 
 
-def tree(panel: Panel, kind: np.ndarray | None, group: np.ndarray | None) -> list[np.ndarray]:
-    """Parents for :func:`windvane.decisions.response.pooling.pool`: products, then groups."""
+def products(panel: Panel, kind: np.ndarray | None, group: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the product of every series, int64 [series], and the group of every product, int64 [products]."""
     series = panel.shape[0]
     if kind is None:
         column = panel.keys["sku"] if "sku" in panel.keys.columns else None
         kind = np.arange(series) if column is None else column.rank("dense").to_numpy().astype(np.int64) - 1
-    kind = np.unique(kind, return_inverse=True)[1]
+    _, at, kind = np.unique(kind, return_index=True, return_inverse=True)
     above = np.zeros(series, np.int64) if group is None else group
-    _, at = np.unique(kind, return_index=True)
-    found = [kind] if len(at) < series else []
-    top = above[at] if found else above
-    top = np.unique(top, return_inverse=True)[1]
-    return [*found, top] if int(top.max(initial=0)) > 0 else found
+    return kind, np.unique(above[at], return_inverse=True)[1]
+
+
+def members(beside: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """Number of every series within its group of rivals, int64 [series]; empty where groups are too large for that.
+
+    The same product has the same number in all groups where there are few products, else its rank in the group.
+    """
+    inside = beside >= 0
+    if not inside.any() or np.bincount(beside[inside]).max() > _FEW:
+        return np.zeros(0, np.int64)
+    few, code = np.unique(product[inside], return_inverse=True)
+    number = np.zeros(len(beside), np.int64)
+    if len(few) <= _FEW:
+        number[inside] = code
+        return number
+    order = np.lexsort((product, beside))
+    first = np.searchsorted(beside[order], beside[order])
+    number[order] = np.arange(len(beside)) - first
+    return np.where(inside, number, 0)
 
 
 def controls(panel: Panel, price: np.ndarray, names: Sequence[str] | None) -> tuple[list[str], list[np.ndarray]]:
@@ -131,12 +147,24 @@ def _same_for_all(values: np.ndarray) -> bool:
     return bool(((values == values[:1]) | (np.isnan(values) & np.isnan(values[:1]))).all())
 
 
-def others(moved: np.ndarray, seen: np.ndarray, beside: np.ndarray) -> np.ndarray:
+def others(moved: np.ndarray, offered: np.ndarray, beside: np.ndarray) -> np.ndarray:
     """Mean of what the other series of the group moved their prices by, float32 [series, time]; 0 = none is sold."""
     inside = beside >= 0
     groups = int(beside.max()) + 1
-    total = sum_by(beside[inside], np.where(seen, moved, 0)[inside], groups)
-    count = sum_by(beside[inside], seen[inside], groups)
-    rest = total[beside] - np.where(seen, moved, 0)
-    many = count[beside] - seen
+    total = sum_by(beside[inside], np.where(offered, moved, 0)[inside], groups)
+    count = sum_by(beside[inside], offered[inside], groups)
+    rest = total[beside] - np.where(offered, moved, 0)
+    many = count[beside] - offered
     return np.where(inside[:, None] & (many > 0), rest / np.maximum(many, 1), 0).astype(np.float32)
+
+
+def each_other(moved: np.ndarray, offered: np.ndarray, beside: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """What each other member of the group moved its price by, [members, series, time]; 0 = not sold, or itself."""
+    inside = np.flatnonzero(beside >= 0)
+    count = int(member.max()) + 1
+    held = np.zeros((int(beside.max()) + 1, count, moved.shape[1]), np.float32)
+    held[beside[inside], member[inside]] = np.where(offered, moved, 0)[inside]
+    out = np.zeros((count, *moved.shape), np.float32)
+    out[:, inside] = held[beside[inside]].transpose(1, 0, 2)
+    out[member[inside], inside] = 0.0
+    return out

@@ -1,4 +1,7 @@
-"""Compiled parts of the estimate of responses: levels that move slowly, what is left of a covariate beside them."""
+"""Compiled parts of the estimate of responses: levels that move slowly, what is left of a covariate beside them.
+
+``logs``: whether sales are amounts whose logarithms scatter evenly, rather than counts.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def smoothed(above, below, keep, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def levels(sales, shared, answer, keep, level):  # type: ignore[no-untyped-def]
+def levels(sales, shared, answer, keep, logs, level):  # type: ignore[no-untyped-def]
     """A level for every series and period, given what moves all of a group and what each cell answers.
 
     ``sales`` float32 [series, time], NaN = unknown; ``shared`` float64 [series' groups looked up, time] as rows per
@@ -34,18 +37,27 @@ def levels(sales, shared, answer, keep, level):  # type: ignore[no-untyped-def]
     for s in range(series):
         for t in range(time):
             seen = not np.isnan(sales[s, t])
-            above[t] = max(sales[s, t], 0.0) if seen else 0.0
-            below[t] = shared[s, t] * answer[s, t] if seen else 0.0
+            due = shared[s, t] * answer[s, t]
+            if logs:
+                above[t] = np.log(max(sales[s, t], 0.5) / due) if seen else 0.0
+                below[t] = 1.0 if seen else 0.0
+            else:
+                above[t] = max(sales[s, t], 0.0) if seen else 0.0
+                below[t] = due if seen else 0.0
         smoothed(above, below, keep, level[s])
+        if logs:
+            for t in range(time):
+                level[s, t] = np.exp(level[s, t])
 
 
 @njit(cache=True, nogil=True)
-def weigh(sales, mean, wobble, weight):  # type: ignore[no-untyped-def]
-    """Weight of a cell in sums of squares of logs: mean / (1 + wobble mean), 0 where sales are unknown."""
+def weigh(sales, mean, noise, logs, weight):  # type: ignore[no-untyped-def]
+    """Weight of a cell in sums of squares of logs: mean / (1 + noise mean), 0 where sales are unknown."""
     for s in range(sales.shape[0]):
         for t in range(sales.shape[1]):
             m = mean[s, t]
-            weight[s, t] = 0.0 if np.isnan(sales[s, t]) or m <= 1e-6 else m / (1.0 + wobble * m)
+            unknown = np.isnan(sales[s, t]) or m <= 1e-6
+            weight[s, t] = 0.0 if unknown else 1.0 / noise if logs else m / (1.0 + noise * m)
 
 
 @njit(cache=True, nogil=True)
@@ -62,7 +74,7 @@ def centred(values, weight, keep, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def moments(sales, mean, wobble, left, inside, slope):  # type: ignore[no-untyped-def]
+def moments(sales, mean, noise, logs, left, inside, slope):  # type: ignore[no-untyped-def]
     """Curvature [series, k, k] and gradient [series, k] of every series; ``left`` float32 [k, series, time]."""
     count = left.shape[0]
     for s in range(sales.shape[0]):
@@ -70,31 +82,38 @@ def moments(sales, mean, wobble, left, inside, slope):  # type: ignore[no-untype
             m = mean[s, t]
             if np.isnan(sales[s, t]) or m <= 1e-6:
                 continue
-            w = 1.0 / (1.0 + wobble * m)
-            off = w * (max(sales[s, t], 0.0) - m)
+            if logs:
+                size = 1.0 / noise
+                off = size * np.log(max(sales[s, t], 0.5) / m)
+            else:
+                size = m / (1.0 + noise * m)
+                off = size * (max(sales[s, t], 0.0) - m) / m
             for i in range(count):
                 x = left[i, s, t]
                 if x == 0.0:
                     continue
                 slope[s, i] += off * x
                 for j in range(i + 1):
-                    inside[s, i, j] += w * m * x * left[j, s, t]
+                    inside[s, i, j] += size * x * left[j, s, t]
         for i in range(count):
             for j in range(i):
                 inside[s, j, i] = inside[s, i, j]
 
 
 @njit(cache=True, nogil=True)
-def clustered(sales, mean, wobble, left, block, out):  # type: ignore[no-untyped-def]
+def clustered(sales, mean, noise, logs, left, block, out):  # type: ignore[no-untyped-def]
     """Squares of gradients of the first covariate, summed over blocks of periods and each period: ``out`` [2]."""
     for s in range(sales.shape[0]):
         total = 0.0
         for t in range(sales.shape[1]):
             m = mean[s, t]
             if not np.isnan(sales[s, t]) and m > 1e-6:
-                one = (max(sales[s, t], 0.0) - m) * left[s, t] / (1.0 + wobble * m)
-                total += one
-                out[1] += m * left[s, t] ** 2 / (1.0 + wobble * m)
+                if logs:
+                    size, off = 1.0 / noise, np.log(max(sales[s, t], 0.5) / m)
+                else:
+                    size, off = m / (1.0 + noise * m), (max(sales[s, t], 0.0) - m) / m
+                total += size * off * left[s, t]
+                out[1] += size * left[s, t] ** 2
             if (t + 1) % block == 0 or t == sales.shape[1] - 1:
                 out[0] += total * total
                 total = 0.0
