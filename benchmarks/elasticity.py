@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -149,7 +150,7 @@ def econml(data: pl.DataFrame, train: np.ndarray, python: str) -> tuple[Fitted, 
 
 
 def likelihood(found: Fitted, y: np.ndarray, brand: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Logarithm of the likelihood of every cell held out."""
+    """Logarithm of the likelihood of every cell held out, float64 [cells held out]."""
     out = np.zeros(len(y))
     for b in range(_BRANDS):
         off = y - found.fit
@@ -160,38 +161,66 @@ def likelihood(found: Fitted, y: np.ndarray, brand: np.ndarray, train: np.ndarra
     return out[~train]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1, help="which weeks are held out")
-    parser.add_argument("--peer-python", default=os.environ.get("WINDVANE_PEER_PYTHON", ""), help="with econml")
-    parser.add_argument("--out", type=Path, help="folder for elasticity.md")
-    options = parser.parse_args(arguments)
-    data = cells()
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """All methods on one choice of weeks: what they found, their scores, and versions of libraries."""
+
+    methods: dict[str, Fitted]
+    score: dict[str, float]
+    rmse: dict[str, float]
+    words: str
+
+
+def tried(data: pl.DataFrame, seed: int, python: str | None) -> Tried:
+    """Hold weeks out and score all methods on them."""
     weeks = data["ds"].unique().sort().to_numpy()
-    out = np.random.default_rng(options.seed).choice(weeks, round(_HELD_OUT * len(weeks)), replace=False)
+    out = np.random.default_rng(seed).choice(weeks, round(_HELD_OUT * len(weeks)), replace=False)
     train = ~np.isin(data["ds"].to_numpy(), out)
     y, brand = data["logmove"].to_numpy().astype(np.float64), data["brand"].to_numpy()
     methods = {"ours": ours(data, train, False), "ours, days shared by brand": ours(data, train, True)}
     methods["log-log OLS"] = ols(data, train)
     words = ""
-    python = next((p for p in options.peer_python.split(os.pathsep) if p and has_econml(p)), None)
     if python:
         methods["econml LinearDML"], words = econml(data, train, python)
+    score = {name: float(likelihood(one, y, brand, train).mean()) for name, one in methods.items()}
+    rmse = {name: float(np.sqrt(((y - one.fit)[~train] ** 2).mean())) for name, one in methods.items()}
+    print(seed, score, flush=True)
+    return Tried(methods, score, rmse, words)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="which weeks are held out")
+    parser.add_argument("--peer-python", default=os.environ.get("WINDVANE_PEER_PYTHON", ""), help="with econml")
+    parser.add_argument("--out", type=Path, help="folder for elasticity.md")
+    options = parser.parse_args(arguments)
+    data = cells()
+    python = next((p for p in options.peer_python.split(os.pathsep) if p and has_econml(p)), None)
+    found = [tried(data, seed, python) for seed in options.seeds]
+    first, words = found[0].methods, found[0].words
+    command = shlex.join(["python", "benchmarks/elasticity.py", *(sys.argv[1:] if arguments is None else arguments)])
     lines = [
         "# Elasticities of orange juice", "",
-        f"{data.height:,} cells, {len(out)} of {len(weeks)} weeks held out. {platform.machine()}, {os.cpu_count()} "
-        f"cores, Python {platform.python_version()}, windvane {__version__}{', ' + words if words else ''}.", "",
-        "| method | log likelihood per cell held out | RMSE of log units | seconds |", "|---|---:|---:|---:|",
+        f"{data.height:,} cells; a fifth of {data['ds'].n_unique()} weeks held out, {len(found)} times. "
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, windvane {__version__}"
+        f"{', ' + words if words else ''}.", "", f"    {command}", "",
+        "| method | log likelihood per cell held out | each time | RMSE of log units | seconds |",
+        "|---|---:|---|---:|---:|",
     ]  # fmt: skip
-    for name, found in methods.items():
-        score = likelihood(found, y, brand, train)
-        rmse = np.sqrt(((y - found.fit)[~train] ** 2).mean())
-        lines.append(f"| {name} | {score.mean():.4f} | {rmse:.4f} | {found.seconds:.1f} |")
-    lines += ["", "Own elasticity (standard error) and, where told, that to all other prices together:", ""]
-    lines += ["| brand | " + " | ".join(methods) + " |", "|---|" + "---:|" * len(methods)]
+    for name in first:
+        score, rmse = [one.score[name] for one in found], np.mean([one.rmse[name] for one in found])
+        seconds = np.mean([one.methods[name].seconds for one in found])
+        each = ", ".join(f"{value:.4f}" for value in score)
+        lines.append(f"| {name} | {np.mean(score):.4f} | {each} | {rmse:.4f} | {seconds:.1f} |")
+    lines += [
+        "",
+        "Own elasticity (standard error) and, where told, that to all other prices together, the first time:",
+        "",
+    ]
+    lines += ["| brand | " + " | ".join(first) + " |", "|---|" + "---:|" * len(first)]
     names = data.select("brand", "brand_name").unique().sort("brand")["brand_name"].to_list()
     for b, name in enumerate(names):
-        told = [f"{f.own[b]:.2f} ({f.error[b]:.2f}), {f.cross[b]:+.2f}" for f in methods.values()]
+        told = [f"{f.own[b]:.2f} ({f.error[b]:.2f}), {f.cross[b]:+.2f}" for f in first.values()]
         lines.append(f"| {name} | " + " | ".join(told).replace(", +nan", "") + " |")
     text = "\n".join(lines) + "\n"
     print(text)

@@ -172,7 +172,9 @@ def best(shop: Shop) -> float:
     return shop.profit(price)
 
 
-def run(products: int, seed: int, preset: str) -> tuple[list[Result], float, float, dict[str, float]]:
+def run(
+    products: int, seed: int, preset: str, say: Callable[[str], object]
+) -> tuple[list[Result], float, float, dict[str, float]]:
     """Results, profit of the oracle, profit of today's prices, and the mean true elasticity's spread by group."""
     shop = Shop.of(products, seed, preset)
     level = np.nanmean(shop.panel.sales, axis=1)
@@ -209,11 +211,13 @@ def run(products: int, seed: int, preset: str) -> tuple[list[Result], float, flo
         if name == "ours":
             error = found.own_error * np.exp(found.power * moved)
             cover = [float((np.abs(off) < z * error).mean()) for z in (1.2816, 1.96)]
-            below = (plan.price < shop.demand.cost).sum(), (plan.price > shop.demand.today * 1.2 + 1e-6).sum()
-            print(
+            clash = np.isin(np.arange(len(plan.price)), list(plan.limits.conflicts))
+            below = ((plan.price < shop.demand.cost) & ~clash).sum()
+            above = (np.abs(plan.price / shop.demand.today - 1) > RULES.change + 1e-6).sum()
+            say(
                 f"seed {seed}: 80 % intervals of elasticities cover {cover[0]:.3f}, 95 % {cover[1]:.3f}; "
-                f"power {found.power:.2f}; {below[0]} prices below cost, {below[1]} above the largest change",
-                flush=True,
+                f"power {found.power:.2f}; {below} prices below cost, {above} beyond the largest change; rules leave "
+                f"no price for {clash.sum()} of {len(clash)} products, which keep today's"
             )
     spread = {group: float(np.abs(shop.truth - shop.truth.mean())[which].mean()) for group, which in groups.items()}
     return out, best(shop), shop.profit(shop.demand.today), spread
@@ -226,14 +230,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--preset", default="fast", help="forecast that prices are set on")
     parser.add_argument("--out", type=Path, help="folder for pricing.md")
     options = parser.parse_args(arguments)
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        print(text, flush=True)
+
     every = []
     for seed in options.seeds:
-        every.append(run(options.products, seed, options.preset))
-        for one in every[-1][0]:
-            print(f"seed {seed}, {one}", flush=True)
-        print(f"seed {seed}: oracle {every[-1][1]:.0f}, today's prices {every[-1][2]:.0f}", flush=True)
+        every.append(run(options.products, seed, options.preset, say))
+        say(f"seed {seed}: profit of the oracle {every[-1][1]:.0f}, at today's prices {every[-1][2]:.0f}")
     command = shlex.join(["python", "benchmarks/pricing.py", *(sys.argv[1:] if arguments is None else arguments)])
-    text = page(every, options, command)
+    text = page(every, options, command) + "\n".join(["", "As printed:", "", *(f"    {line}" for line in said), ""])
     print(text)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

@@ -130,9 +130,13 @@ def test_neighbours_are_priced_as_well_as_by_trying_all(seed):
 
 
 @given(
-    st.floats(0.5, 40), st.floats(0.1, 60), st.floats(0, 0.5), st.floats(0, 0.6), st.sampled_from([(), (0.99,), (0.9, 0.5)]),
+    st.floats(0.5, 40),
+    st.floats(0.1, 60),
+    st.floats(0, 0.5),
+    st.floats(0, 0.6),
+    st.sampled_from([(), (0.99,), (0.9, 0.5)]),
     st.floats(-4, 0),
-)  # fmt: skip
+)
 def test_rules_hold_whatever_the_rest(today, cost, change, margin, endings, elasticity):
     rules = Rules(change=change, margin=margin, endings=endings)
     one = demand(1, cost, price=today)

@@ -1,5 +1,7 @@
 """Prices under rules: which earn most, and how ending stock is sold off."""
 
+from windvane.decisions.pricing.markdown import Markdown as Markdown
+from windvane.decisions.pricing.markdown import markdown as markdown
 from windvane.decisions.pricing.plan import Demand as Demand
 from windvane.decisions.pricing.plan import PricePlan as PricePlan
 from windvane.decisions.pricing.plan import propose as propose
