@@ -7,7 +7,7 @@ what is asked for: nothing is counted twice, and the parts add up to the total.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
@@ -97,6 +97,11 @@ class Ledger:
             "lost_margin": sums(self.lost) * self.rates.margin,
             "waste": sums(self.wasted) * self.rates.unit_cost,
         }
+
+    def since(self, period: int) -> Ledger:
+        """The account without its first periods."""
+        arrays = {name: getattr(self, name)[:, period:] for name in UNITS}
+        return replace(self, dates=self.dates[period:], **arrays)
 
     def cost(self) -> float:
         """All of it, money."""

@@ -259,3 +259,19 @@ def test_init_knows_its_codes(option, value, told, tmp_path, run):
     assert code == 1
     assert told in said
     assert not (tmp_path / "shop").exists()
+
+
+def test_replay_prices_policies_on_the_shops_past(fresh, run):
+    code, out, err = run("replay", "-w", fresh, "--periods", "21", "--draws", "2", "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert said["series"] == 5
+    assert {row["policy"] for row in said["policies"]} == {"moving average", "order up to", "least cost"}
+    costs = [row["cost"] for row in said["policies"]]
+    assert costs == sorted(costs)
+    assert all(row["lowest"] <= row["cost"] <= row["highest"] for row in said["policies"])
+    code, out, err = run("replay", "-w", fresh, "--periods", "21")
+    assert (code, err) == (0, "")
+    assert "least cost" in out
+    assert "series" in out
+    assert_paragraph(run("replay", "-w", fresh, "--periods", "100000"), "cannot be replayed")

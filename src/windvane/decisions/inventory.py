@@ -280,6 +280,12 @@ def _position(panel: Panel, read: Read, settings: Decide, as_of: date | None) ->
     )
 
 
+def shelf(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> np.ndarray:
+    """Units that lay on the shelf at a panel's end, as far as was known then, [series]; assumed where untold."""
+    found: np.ndarray = _position(panel, read, settings, as_of)["on_hand"].cast(pl.Float64).to_numpy()
+    return found
+
+
 def recent_rate(panel: Panel) -> np.ndarray:
     """Mean sales per day over the last 28 days (or since launch if later), float64 [series]."""
     periods = max(round(_RECENT_DAYS / panel.freq.days), 1)
