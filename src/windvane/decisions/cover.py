@@ -65,7 +65,7 @@ def cover(
     def part(drawn: tuple[np.ndarray, np.ndarray]) -> None:
         rows, sample = drawn
         money = np.column_stack([getattr(terms.rates, n)[rows] for n in ("holding", "margin", "unit_cost")])
-        sums = _sums(sample, min(repeat, forecast.horizon), reach)
+        sums = summed(sample, min(repeat, forecast.horizon), reach)
         shelf = np.minimum(terms.shelf_life[rows], reach + 1)
         found = np.zeros((len(rows), 6))
         now = position[rows].astype(np.float64)
@@ -78,7 +78,7 @@ def cover(
     return out
 
 
-def _sums(sample: np.ndarray, repeat: int, reach: int) -> np.ndarray:
+def summed(sample: np.ndarray, repeat: int, reach: int) -> np.ndarray:
     """Cumulative demand after 0, 1, ... reach periods, float64 [rows, paths, reach + 1]."""
     horizon = sample.shape[2]
     at = np.arange(reach)
