@@ -5,27 +5,34 @@
 Every shop has two years behind it. From then on each policy orders once a week, lives with what it ordered, and sees
 only what it sold; all of them meet the same demand and the same lead times. Compared are usual practice (moving average
 and a normal safety stock), an order-up-to level at a service target, and the least expected cost, the latter two on
-the forecasts of each preset and on those of an oracle that knows the distribution of every coming day. What a simulated
-shop says of forecasts holds for simulated shops; that a policy makes the best of its forecast holds anywhere.
+the forecasts of each preset and on those of an oracle that knows the distribution of every coming day; and, where
+``--peer-python`` (or WINDVANE_PEER_PYTHON) names a Python that has it, stockcast's order-up-to level on the same
+forecasts. What a simulated shop says of forecasts holds for simulated shops; that a policy makes the best of its
+forecast holds anywhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from windvane import __version__
-from windvane.decisions.policies import LeastCost, MovingAverage, OrderUpTo, Policy
+from windvane.decisions.policies import LeastCost, MovingAverage, OrderUpTo, Policy, Seen
 from windvane.decisions.simulate import Look, simulate
+from windvane.decisions.terms import Terms
 from windvane.forecasts import Forecast
 from windvane.ledger import COSTS, Ledger
 from windvane.outlook.produce import PRESETS, forecast
@@ -36,6 +43,53 @@ from windvane.sim.play import Play, play
 PAST = 730
 ORACLE, USUAL = "oracle", "none"
 _LEVELS = (0.8, 0.95)
+
+
+@dataclass(frozen=True)
+class Stockcast:
+    """Order up to the level that stockcast computes from each day's mean and standard deviation of the forecast.
+
+    Attributes:
+        service: chance that the level aims at.
+        python: a Python that has stockcast.
+        name: its name.
+    """
+
+    service: float
+    python: str
+    name: str = "stockcast (R, S)"
+
+    def propose(self, seen: Seen, terms: Terms) -> np.ndarray:
+        """See :class:`windvane.decisions.policies.Policy`."""
+        forecast = seen.forecast
+        mean, std = np.zeros((2, *forecast.mean.shape))
+        for rows, paths in forecast.paths(200):
+            mean[rows], std[rows] = paths.mean(axis=1), paths.std(axis=1)
+        series, steps = mean.shape
+        days = pl.DataFrame(
+            {
+                "unique_id": np.repeat(np.arange(series), steps),
+                "date": pl.concat([forecast.dates] * series),
+                "mean": mean.ravel(),
+                "std": std.ravel(),
+            }
+        )
+        leads = np.round(terms.leads.mean(axis=1)).astype(int).tolist()
+        with tempfile.TemporaryDirectory() as folder:
+            days.write_csv(Path(folder) / "days.csv")
+            task = {"leads": leads, "review": terms.review, "service": self.service}
+            (Path(folder) / "task.json").write_text(json.dumps(task))
+            script = Path(__file__).parent / "peers" / "stockcast_targets.py"
+            subprocess.run([self.python, str(script), folder], check=True, capture_output=True)
+            levels = np.load(Path(folder) / "targets.npy")
+        return terms.orders(np.ceil(levels) - seen.position)
+
+
+def with_stockcast(pythons: str) -> str | None:
+    """The first of some Pythons that has stockcast."""
+    tried = (p for p in pythons.split(os.pathsep) if p)
+    test = ["-c", "import stockcast"]
+    return next((p for p in tried if not subprocess.run([p, *test], capture_output=True, check=False).returncode), None)
 
 
 @dataclass(frozen=True)
@@ -137,15 +191,17 @@ def coverage(shop: Play, look: Look, horizon: int, seed: int) -> dict[tuple[str,
     }
 
 
-def run(settings: Settings, seed: int, presets: list[str], service: float, say: Callable[[str], object]) -> list[Row]:
+def run(
+    settings: Settings, seed: int, presets: list[str], policies: list[Policy], say: Callable[[str], object]
+) -> list[Row]:
     """Every policy on every forecast, on one shop; prints coverage as it goes."""
     shop = play(settings, seed, PAST)
     horizon = max(int(shop.terms.leads.max()) + shop.terms.review, 28)
-    rows = [judge(seed, USUAL, MovingAverage(service), shop, shop.oracle(1))]
+    rows = [judge(seed, USUAL, policies[0], shop, shop.oracle(1))]
     for name in [*presets, ORACLE]:
         made: dict[int, Forecast] = {}
         look = shop.oracle(horizon) if name == ORACLE else forecasts(shop, name, horizon, made)
-        rows += [judge(seed, name, policy, shop, look) for policy in (OrderUpTo(service), LeastCost())]
+        rows += [judge(seed, name, policy, shop, look) for policy in policies[1:]]
         for (what, width), (low, high) in coverage(shop, look, horizon, seed).items():
             say(f"seed {seed}, {name}: {what}, {width} days: 80 % interval {low:.3f}, 95 % {high:.3f}")
     for row in rows:
@@ -197,6 +253,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=["fast"])
     parser.add_argument("--service", type=float, default=0.95)
+    parser.add_argument("--peer-python", default=os.environ.get("WINDVANE_PEER_PYTHON", ""), help="with stockcast")
     parser.add_argument("--out", type=Path, help="folder for money.md")
     options = parser.parse_args(arguments)
     if options.days < 35:
@@ -208,7 +265,10 @@ def main(arguments: list[str] | None = None) -> None:
         said.append(text)
         print(text, flush=True)
 
-    rows = [row for seed in options.seeds for row in run(settings, seed, options.presets, options.service, say)]
+    policies: list[Policy] = [MovingAverage(options.service), OrderUpTo(options.service), LeastCost()]
+    if python := with_stockcast(options.peer_python):
+        policies.append(Stockcast(options.service, python))
+    rows = [row for seed in options.seeds for row in run(settings, seed, options.presets, policies, say)]
     command = shlex.join(["python", "benchmarks/money.py", *(sys.argv[1:] if arguments is None else arguments)])
     head = [
         "# Policies in money", "",
