@@ -57,7 +57,7 @@ def worth(units, saving, cost, limits, choice):
 def test_small_problems_are_solved_to_the_best(seed):
     units, saving, cost, limits = problem(seed)
     best = max(worth(units, saving, cost, limits, np.array(c)) for c in product(range(4), repeat=5))
-    found = pick(units, saving, cost, limits)
+    found = pick(units, saving, units * cost[:, None], limits)
     assert found.exact
     assert found.saved == pytest.approx(best, abs=1e-6)
     choice = np.array([np.flatnonzero(units[s] == found.units[s])[0] for s in range(5)])
@@ -72,7 +72,7 @@ def test_large_problems_keep_the_limits_and_know_a_bound(seed):
     best = max(worth(units, saving, cost, limits, np.array(c)) for c in product(range(4), repeat=5))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joint, "_EXACT", 0)
-        found = pick(units, saving, cost, limits)
+        found = pick(units, saving, units * cost[:, None], limits)
     assert not found.exact
     assert found.bound >= best - 1e-6
     assert 0 <= found.saved <= best + 1e-6
@@ -84,7 +84,7 @@ def test_large_problems_keep_the_limits_and_know_a_bound(seed):
 def test_on_many_series_the_heuristic_is_close_to_its_bound():
     units, saving, cost, limits = problem(3, series=2000, sizes=6, suppliers=20)
     limits = Limits(limits.supplier, budget=30_000.0, smallest=np.full(20, 500.0), delivery=np.full(20, 20.0))
-    found = pick(units, saving, cost, limits)
+    found = pick(units, saving, units * cost[:, None], limits)
     assert not found.exact
     assert found.saved >= 0.995 * found.bound
     assert found.value.sum() <= 30_000
@@ -132,7 +132,7 @@ def test_without_limits_the_policys_orders_stand():
 def test_what_gets_no_order_is_told_with_its_limits():
     units, saving = np.array([[0.0, 4.0], [0.0, 5.0]]), np.array([[0.0, 3.0], [0.0, 9.0]])
     limits = Limits(np.array([0, 1]), smallest=np.array([100.0, 0.0]), delivery=np.array([0.0, 2.0]))
-    found = pick(units, saving, np.array([2.0, 2.0]), limits)
+    found = pick(units, saving, 2 * units, limits)
     np.testing.assert_array_equal(found.units, [0, 5])
     assert found.saved == pytest.approx(7)
     assert found.left_out == {0: ("smallest order 100, worth ordering 8",)}

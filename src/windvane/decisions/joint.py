@@ -122,20 +122,20 @@ def choose(
     cost = costs_at(forecast, terms, levels, repeat)
     saving = np.where(np.isnan(sizes), -np.inf, cost[:, :1] - cost)
     saving -= np.where(sizes > 0, terms.rates.order_cost[:, None], 0.0)
-    return pick(np.nan_to_num(sizes), saving, terms.rates.unit_cost, limits)
+    sizes = np.nan_to_num(sizes)
+    return pick(sizes, saving, sizes * terms.rates.unit_cost[:, None], limits)
 
 
-def pick(sizes: np.ndarray, saving: np.ndarray, unit_cost: np.ndarray, limits: Limits) -> Together:
+def pick(sizes: np.ndarray, saving: np.ndarray, value: np.ndarray, limits: Limits) -> Together:
     """Choose one size for every series.
 
     Args:
         sizes: units, float64 [series, n]; the first is 0.
         saving: what each saves, float64 [series, n]; -inf = not allowed.
-        unit_cost: money per unit, [series].
+        value: money that each takes of the budget, float64 [series, n]; 0 for the first.
         limits: what is shared.
     """
     limits = limits.full()
-    value = sizes * unit_cost[:, None]
     choice, price, bound = _relaxed(value, saving, limits)
     exact = False
     if np.isfinite(saving).sum() <= _EXACT and (len(limits.smallest) or np.isfinite(limits.budget)):
