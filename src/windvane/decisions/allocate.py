@@ -27,7 +27,6 @@ def allocate(
     margin: np.ndarray,
     pack: np.ndarray | None = None,
     steps: int | None = None,
-    paths: int = PATHS,
 ) -> np.ndarray:
     """Units that each location gets.
 
@@ -39,7 +38,6 @@ def allocate(
         margin: money lost per unit that is missing there, float64 [series].
         pack: units of one pack, float64 [series]; None = 1.
         steps: periods until the next sharing out; None = the horizon.
-        paths: number of sample paths.
 
     Returns:
         float64 [series]; never more than is available. What would not be sold anywhere stays where it is.
@@ -67,7 +65,7 @@ def allocate(
     wrong = np.flatnonzero(~(available >= 0))
     if len(wrong):
         raise InputError(f"product {wrong[0]} has {available[wrong[0]]} units to share out.", column="available")
-    sums = np.sort(forecast.totals(paths, steps), axis=1)
+    sums = np.sort(forecast.totals(PATHS, steps), axis=1)
     order = np.argsort(product, kind="stable")
     start = np.searchsorted(product[order], np.arange(len(available) + 1))
     out = np.zeros(series)
