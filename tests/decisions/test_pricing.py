@@ -125,7 +125,7 @@ def test_neighbours_are_priced_as_well_as_by_trying_all(seed):
                 continue
             units = [40 * (x / 10) ** found.own[k] * (y / 10) ** found.cross[k] for k, x, y in ((a, p, q), (b, q, p))]
             best = max(best, (p - cost[a]) * units[0] + (q - cost[b]) * units[1])
-        assert plan.new_earned[a] + plan.new_earned[b] >= best * 0.985
+        assert plan.new_earned[a] + plan.new_earned[b] >= best * (1 - 1e-9)
         assert plan.new_earned[a] + plan.new_earned[b] <= best * (1 + 1e-9)
 
 

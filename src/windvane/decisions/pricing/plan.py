@@ -3,7 +3,8 @@
 The published forecast is demand at the plan of today. A price plan multiplies it by the response to what it changes
 (:class:`windvane.decisions.response.PriceResponse`); where nothing changes, nothing is multiplied. Elasticities are
 unsure: what a price is expected to earn is a mean over what the elasticity may be. Products beside one another are
-priced one after the other until no price changes any more, each by what it earns and what it does to the others.
+priced one after the other until no price changes any more, each by what it earns and what it does to the others; then
+two at a time, where few products touch one another.
 
 Promotions that are planned keep their depth: a plan moves the regular price, and with it the price in promotions.
 """
@@ -29,6 +30,7 @@ _SWEEPS = 6
 _NODES = 5
 _PART = 256
 _GAIN = 1e-9
+_LINKS = 8  # series that a price may touch for it to be tried together with a neighbour's
 
 Target = Literal["profit", "revenue"]
 
@@ -295,5 +297,67 @@ def _sweeps(earned, allowed, moved, where, shift, choice):  # type: ignore[no-un
                 for i in range(cause[p], cause[p + 1]):
                     shift[who[i]] += size[i] * step
                 choice[p] = best
-        if not changed:
+        if not changed and not _pairs(earned, allowed, moved, where, shift, choice):
             break
+
+
+@njit(cache=True, nogil=True)
+def _pairs(earned, allowed, moved, where, shift, choice):  # type: ignore[no-untyped-def]
+    """Best prices of two neighbours at once, where single steps lead no farther; whether any changed."""
+    order, own, who, size, cause, product = where
+    changed = False
+    for p in range(own.shape[0] - 1):
+        if cause[p + 1] - cause[p] > _LINKS:
+            continue
+        for i in range(cause[p], cause[p + 1]):
+            q = product[who[i]]
+            if q <= p or cause[q + 1] - cause[q] > _LINKS or (i > cause[p] and product[who[i - 1]] == q):
+                continue
+            # Series that either price touches, and how: own ones first, then those of others.
+            count, touched = 0, np.empty(2 * _LINKS + own[p + 1] - own[p] + own[q + 1] - own[q], np.int64)
+            for j in range(own[p], own[p + 1]):
+                touched[count] = order[j]
+                count += 1
+            for j in range(own[q], own[q + 1]):
+                touched[count] = order[j]
+                count += 1
+            first = count
+            for k in range(2):
+                c = p if k == 0 else q
+                for j in range(cause[c], cause[c + 1]):
+                    s, known = who[j], product[who[j]] == p or product[who[j]] == q
+                    for m in range(first, count):
+                        known = known or touched[m] == s
+                    if not known:
+                        touched[count] = s
+                        count += 1
+            weight = np.zeros((count, 2))
+            for k in range(2):
+                c = p if k == 0 else q
+                for j in range(cause[c], cause[c + 1]):
+                    for m in range(count):
+                        if touched[m] == who[j]:
+                            weight[m, k] += size[j]
+            now = choice[p], choice[q]
+            best, gain = now, -np.inf
+            for a in range(allowed.shape[1]):
+                if not allowed[p, a]:
+                    continue
+                for b in range(allowed.shape[1]):
+                    if not allowed[q, b]:
+                        continue
+                    up, other = moved[p, a] - moved[p, now[0]], moved[q, b] - moved[q, now[1]]
+                    value = 0.0
+                    for m in range(count):
+                        s = touched[m]
+                        at = a if product[s] == p else b if product[s] == q else choice[product[s]]
+                        value += earned[s, at] * np.exp(shift[s] + weight[m, 0] * up + weight[m, 1] * other)
+                    if value > gain * (1 + 1e-12) + _GAIN or gain == -np.inf:
+                        best, gain = (a, b), value
+            if best != now:
+                up, other = moved[p, best[0]] - moved[p, now[0]], moved[q, best[1]] - moved[q, now[1]]
+                for m in range(count):
+                    shift[touched[m]] += weight[m, 0] * up + weight[m, 1] * other
+                choice[p], choice[q] = best
+                changed = True
+    return changed

@@ -11,7 +11,7 @@ from windvane.engine import map_parts
 from windvane.models.base import Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
-from windvane.models.structured import design, profile, response
+from windvane.models.structured import design, profile, response, seasons
 from windvane.models.structured.recurring import with_reach, with_season
 from windvane.models.structured.response import Covariates, Response
 from windvane.panel import Panel
@@ -52,7 +52,7 @@ class FittedStructured:
         params, group = self.table.of(panel), self._group(panel)
         at = np.ascontiguousarray(origins, dtype=np.int64)
         effect, ahead = self._effects(panel, group, at, horizon)
-        factor, given, answers = self._responses(panel)
+        factor, given, answers = self._responses(panel, horizon)
         out = np.zeros((panel.shape[0], len(origins), horizon), np.float32)
         launch, cycle = panel.launch, _CYCLE[panel.freq.unit]
 
@@ -71,7 +71,7 @@ class FittedStructured:
         params, group = self.table.of(panel), self._group(panel)
         effect, ahead = self._effects(panel, group, np.arange(panel.shape[1]), int(step.max(initial=1)))
         pointer = np.searchsorted(series, np.arange(panel.shape[0] + 1)).astype(np.int64)
-        factor, given, answers = self._responses(panel)
+        factor, given, answers = self._responses(panel, int(step.max(initial=1)))
         out, cycle, launch = np.zeros(len(series), np.float32), _CYCLE[panel.freq.unit], panel.launch
 
         def part(some: slice) -> None:
@@ -107,25 +107,27 @@ class FittedStructured:
         at = np.ascontiguousarray(origins, dtype=np.int64)
         group, answer = self._group(panel), self.response
         _, ahead = self._effects(panel, group, at, out.shape[2])
-        given = response.covariates(panel, answer)
+        given = response.covariates(panel, answer, out.shape[2])
 
         def part(rows: slice) -> None:
             out[rows] *= ahead.astype(np.float32)[group[rows]]
-            if answer.names:
-                response.ahead(given.part(rows), answer.kinds, answer.table, at, out[rows])
+            if answer.any:
+                response.ahead(given.part(rows), *answer.answers, at, out[rows])
 
         map_parts(part, spans(panel.shape[0]))
 
     def _group(self, panel: Panel) -> np.ndarray:
         return self.table.of(panel)[:, 2].round().astype(np.int32)
 
-    def _responses(self, panel: Panel) -> tuple[np.ndarray, Covariates, tuple[np.ndarray, np.ndarray]]:
+    def _responses(
+        self, panel: Panel, horizon: int = 0
+    ) -> tuple[np.ndarray, Covariates, tuple[np.ndarray, np.ndarray]]:
         """Responses of the past, float32 [series, time], covariates, and what they do."""
-        given = response.covariates(panel, self.response)
+        given = response.covariates(panel, self.response, horizon)
         factor = np.ones(panel.shape, np.float32)
-        if self.response.names:
+        if self.response.any:
             response.past_factors(panel, self.response, given, factor)
-        return factor, given, (self.response.kinds, self.response.table)
+        return factor, given, self.response.answers
 
     def _effects(
         self, panel: Panel, group: np.ndarray, origins: np.ndarray, horizon: int
@@ -149,6 +151,8 @@ class FittedStructured:
         arrays = {"coefficients": self.coefficients, "kinds": answer.kinds, "responses": answer.table}
         if answer.leans is not None:
             arrays["leans"] = answer.leans.values
+        if answer.seasons is not None:
+            arrays["seasons"] = answer.seasons.values
         return Artifact({**base.arrays, **arrays, "units": answer.unit}, base.values)
 
 
@@ -185,6 +189,9 @@ class Structured:
         factor = np.ones(panel.shape, np.float32)
         if own:
             response.past_factors(panel, answer, response.covariates(panel, answer), factor)
+        answer = replace(answer, seasons=seasons.learn(panel, factor * effect[groups.finest].astype(np.float32)))
+        if answer.seasons is not None:
+            response.past_factors(panel, answer, response.covariates(panel, answer), factor)
         cycle = _CYCLE[unit]
         keeps, firms = 1 - np.array(_ALPHAS), np.array(_FIRMS if cycle > 1 else _FIRMS[:1])
         shape = np.array([cycle, horizon, _STRIDE[unit], _WINDOW[unit]], np.int64)
@@ -205,7 +212,8 @@ class Structured:
         held = artifact.arrays
         names = tuple(artifact.values["covariates"])
         leans = SeriesTable(held["identity"], held["leans"]) if "leans" in held else None
-        answer = Response(names, held["kinds"], held["responses"], held["units"], leans)
+        own = SeriesTable(held["identity"], held["seasons"]) if "seasons" in held else None
+        answer = Response(names, held["kinds"], held["responses"], held["units"], leans, own)
         unit = float(artifact.values["unit"])
         return FittedStructured(SeriesTable.restore(artifact), columns, held["coefficients"], answer, unit)
 

@@ -23,6 +23,7 @@ from windvane.engine import map_parts
 from windvane.futures import FILLED
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
+from windvane.models.structured import seasons
 from windvane.panel import Panel
 
 TEXT, NUMBER, LOG = 0, 1, 2
@@ -53,6 +54,7 @@ class Response:
         table: float64 [covariates, codes]: by text code; first element for numbers, per ``unit``.
         unit: standard deviation of numbers, float64 [covariates].
         leans: per series, how many times as strongly it answers to each covariate; None = as all do.
+        seasons: of single series (:mod:`windvane.models.structured.seasons`); None = no series has one.
     """
 
     names: tuple[str, ...]
@@ -60,6 +62,23 @@ class Response:
     table: np.ndarray
     unit: np.ndarray
     leans: SeriesTable | None = None
+    seasons: SeriesTable | None = None
+
+    @property
+    def answers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kinds and table of all covariates, that of the season last."""
+        if self.seasons is None:
+            return self.kinds, self.table
+        width = max(self.table.shape[1], 1)
+        row = np.zeros((1, width))
+        row[0, 0] = 1.0
+        table = np.concatenate([self.table.reshape(len(self.names), -1) if self.names else np.zeros((0, width)), row])
+        return np.append(self.kinds, NUMBER), np.ascontiguousarray(table)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that differs from series to series."""
+        return bool(self.names) or self.seasons is not None
 
 
 class Covariates(NamedTuple):
@@ -86,10 +105,18 @@ class Covariates(NamedTuple):
         return (*series, self.season, self.lean[:, rows])
 
 
-def covariates(panel: Panel, response: Response) -> Covariates:
-    """A panel's covariates, in the response's order; those it lacks are unknown."""
+def covariates(panel: Panel, response: Response, horizon: int = 0) -> Covariates:
+    """A panel's covariates, in the response's order, the season last; those it lacks are unknown.
+
+    Args:
+        panel: the series.
+        response: what they do.
+        horizon: periods after the panel's last that seasons are wanted for.
+    """
     width = max((panel.known[n].values.shape[1] for n in response.names if n in panel.known), default=panel.shape[1])
-    shape = (len(response.names), panel.shape[0], width)
+    if response.seasons is not None:
+        width = max(width, panel.shape[1] + horizon)
+    shape = (len(response.names) + (response.seasons is not None), panel.shape[0], width)
     values = np.full(shape, np.nan, np.float32)
     told = any(panel.known[n].since is not None for n in response.names if n in panel.known)
     since = np.full(shape if told else (shape[0], shape[1], 0), -1, np.int32)
@@ -114,7 +141,11 @@ def covariates(panel: Panel, response: Response) -> Covariates:
         if known.policy in FILLED:
             stand[k, :, :have] = _measured(known.stand, kind, unit)
             season[k] = known.season if known.policy == "forecast" else 0
-    lean = np.ones(shape[:2]) if response.leans is None else np.ascontiguousarray(response.leans.of(panel).T)
+    lean = np.ones(shape[:2])
+    if response.leans is not None:
+        lean[: len(response.names)] = response.leans.of(panel).T
+    if response.seasons is not None:
+        values[-1] = seasons.values(response.seasons, panel, width)
     return Covariates(values, since, first, stand, season, lean)
 
 
@@ -419,6 +450,6 @@ def past_factors(panel: Panel, response: Response, given: Covariates, out: np.nd
     """Write the responses of the past into ``out`` float32 [series, time]."""
 
     def part(rows: slice) -> None:
-        factors(given.part(rows), response.kinds, response.table, panel.shape[1], out[rows])
+        factors(given.part(rows), *response.answers, panel.shape[1], out[rows])
 
     map_parts(part, spans(panel.shape[0]))
