@@ -29,7 +29,7 @@ import polars as pl
 
 from windvane import __version__
 from windvane.decisions.promotions import evaluate
-from windvane.decisions.promotions.evaluate import _runs
+from windvane.decisions.promotions.evaluate import runs_of
 from windvane.decisions.response import learn
 from windvane.futures import Known
 from windvane.panel import Panel
@@ -64,7 +64,7 @@ def breakfast() -> tuple[Panel, np.ndarray]:
 def held_out(panel: Panel, promoted: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
     """Total units in hidden promotion weeks over what sold, and WAPE by promotion, of ours and of what is usual."""
     rng = np.random.default_rng(seed)
-    runs = _runs(promoted)
+    runs = runs_of(promoted)
     chosen = np.flatnonzero(rng.random(len(runs)) < _HIDDEN)
     hidden = np.zeros(promoted.shape, bool)
     for k in chosen:

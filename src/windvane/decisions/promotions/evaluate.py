@@ -61,7 +61,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Episodes:
+class Episodes:
     """Runs of periods: row, first and last column (included), int64 [n] each."""
 
     row: np.ndarray
@@ -103,7 +103,7 @@ def evaluate(
         promoted = panel.known["promotion"].values[:, :time] > 0
     promoted = promoted & (np.arange(time)[None, :] >= panel.launch[:, None])
     width = max(round(AFTER_DAYS / panel.freq.days), 1)
-    real, after = _runs(promoted), _after(promoted, width)
+    real, after = runs_of(promoted), _after(promoted, width)
     rng = np.random.default_rng(seed)
     fake = _placebos(promoted | after | np.isnan(panel.sales), real, width, panel.launch, rng)
     hidden = promoted | after
@@ -132,7 +132,7 @@ def evaluate(
     return Evaluation(frame, level, spread.checked, spread.covered)
 
 
-def _later(sums: _Sums, promoted: np.ndarray, real: _Episodes, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _later(sums: _Sums, promoted: np.ndarray, real: Episodes, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Sold and expected in the periods after each promotion that are in none; 0 where nothing came after."""
     free, last = np.where(promoted, 0.0, 1.0), promoted.shape[1] - 1
     after = _Sums(sums.sold * free, sums.base * free)
@@ -142,7 +142,7 @@ def _later(sums: _Sums, promoted: np.ndarray, real: _Episodes, width: int) -> tu
 
 
 def _frame(
-    panel: Panel, real: _Episodes, sums: _Sums, spread: _Spread, later: tuple[np.ndarray, np.ndarray]
+    panel: Panel, real: Episodes, sums: _Sums, spread: _Spread, later: tuple[np.ndarray, np.ndarray]
 ) -> pl.DataFrame:
     """Promotions with units, base, uplift and pull-forward, and their intervals."""
     units, usual = sums.over(real.row, real.first, real.last)
@@ -216,11 +216,11 @@ class _Spread:
         return self.far * self._size(base, self.count, self.square)
 
 
-def _runs(flags: np.ndarray) -> _Episodes:
+def runs_of(flags: np.ndarray) -> Episodes:
     """Runs of True in each row."""
     edge = np.diff(np.pad(flags.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     row, first = np.nonzero(edge == 1)
-    return _Episodes(row, first, np.nonzero(edge == -1)[1] - 1)
+    return Episodes(row, first, np.nonzero(edge == -1)[1] - 1)
 
 
 def _after(promoted: np.ndarray, width: int) -> np.ndarray:
@@ -232,8 +232,8 @@ def _after(promoted: np.ndarray, width: int) -> np.ndarray:
 
 
 def _placebos(
-    touched: np.ndarray, real: _Episodes, width: int, launch: np.ndarray, rng: np.random.Generator
-) -> _Episodes:
+    touched: np.ndarray, real: Episodes, width: int, launch: np.ndarray, rng: np.random.Generator
+) -> Episodes:
     """Windows of the lengths of real promotions where nothing happened, apart from one another."""
     series, time = touched.shape
     lengths = real.last - real.first + 1 if len(real) else np.array([1])
@@ -256,7 +256,7 @@ def _placebos(
         found.append((row, first, first + length - 1))
         budget -= length + width
     every = np.array(found, np.int64).reshape(-1, 3)
-    return _Episodes(every[:, 0], every[:, 1], every[:, 2])
+    return Episodes(every[:, 0], every[:, 1], every[:, 2])
 
 
 def _regular(price: np.ndarray, promoted: np.ndarray) -> np.ndarray:
@@ -269,12 +269,12 @@ def _regular(price: np.ndarray, promoted: np.ndarray) -> np.ndarray:
     return found
 
 
-def _mean(values: np.ndarray, runs: _Episodes) -> np.ndarray:
+def _mean(values: np.ndarray, runs: Episodes) -> np.ndarray:
     total = np.pad(np.nan_to_num(values), ((0, 0), (1, 0))).cumsum(axis=1)
     return (total[runs.row, runs.last + 1] - total[runs.row, runs.first]) / (runs.last - runs.first + 1)
 
 
-def _taken(sums: _Sums, promoted: np.ndarray, real: _Episodes, rivals: np.ndarray) -> np.ndarray:
+def _taken(sums: _Sums, promoted: np.ndarray, real: Episodes, rivals: np.ndarray) -> np.ndarray:
     """Units that neighbours in no promotion lack while each promotion runs, below 0 = sold in addition."""
     free = np.where(promoted | (rivals < 0)[:, None], 0.0, 1.0)
     lack = (sums.base - sums.sold) * free
@@ -290,7 +290,7 @@ def _taken(sums: _Sums, promoted: np.ndarray, real: _Episodes, rivals: np.ndarra
 
 
 def _margin(
-    real: _Episodes,
+    real: Episodes,
     price: tuple[np.ndarray, np.ndarray],
     sold: tuple[_Sums, np.ndarray],
     cost: np.ndarray | None,
