@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from windvane.decisions.response import learn
-from windvane.decisions.response.given import prices
+from windvane.decisions.response.given import gone, prices, regular
 from windvane.errors import InputError
 from windvane.futures import Known
 from windvane.grouping import sum_by
@@ -103,19 +103,19 @@ def evaluate(
         promoted = panel.known["promotion"].values[:, :time] > 0
     promoted = promoted & (np.arange(time)[None, :] >= panel.launch[:, None])
     width = max(round(AFTER_DAYS / panel.freq.days), 1)
-    real, after = runs_of(promoted), _after(promoted, width)
+    real, after = runs_of(promoted), (gone(promoted) <= width) & ~promoted
     rng = np.random.default_rng(seed)
     fake = _placebos(promoted | after | np.isnan(panel.sales), real, width, panel.launch, rng)
     hidden = promoted | after
     for row, first, last in zip(fake.row, fake.first, fake.last, strict=True):
         hidden[row, first : min(last + 1 + width, time)] = True
     price = prices(panel)
-    regular = _regular(price, promoted)
+    usual = regular(price, promoted)
     masked = replace(
         panel,
         sales=np.where(hidden, np.float32(np.nan), panel.sales),
         stockouts=None,
-        known={"price": Known(regular.astype(np.float32))},
+        known={"price": Known(usual.astype(np.float32))},
         past={},
     )
     base = learn(masked, shared=shared, controls=()).mean.astype(np.float64)
@@ -123,11 +123,11 @@ def evaluate(
     spread = _Spread.of(*sums.over(fake.row, fake.first, fake.last), level, rng)
     frame = _frame(panel, real, sums, spread, _later(sums, promoted, real, width))
     taken = None if rivals is None else _taken(sums, promoted, real, np.asarray(rivals, np.int64))
-    cut = 1 - _mean(price, real) / np.maximum(_mean(regular, real), 1e-9)
+    cut = 1 - _mean(price, real) / np.maximum(_mean(usual, real), 1e-9)
     frame = frame.with_columns(
         pl.Series("taken", [None] * len(real) if taken is None else taken, dtype=pl.Float64),
         pl.Series("price_cut", cut, nan_to_null=True),
-        _margin(real, (price, regular), (sums, frame["pulled"].to_numpy()), cost),
+        _margin(real, (price, usual), (sums, frame["pulled"].to_numpy()), cost),
     )
     return Evaluation(frame, level, spread.checked, spread.covered)
 
@@ -223,14 +223,6 @@ def runs_of(flags: np.ndarray) -> Episodes:
     return Episodes(row, first, np.nonzero(edge == -1)[1] - 1)
 
 
-def _after(promoted: np.ndarray, width: int) -> np.ndarray:
-    """Periods up to ``width`` after a promotion, in none."""
-    at = np.arange(promoted.shape[1])[None, :]
-    last = np.maximum.accumulate(np.where(promoted, at, -(10**6)), axis=1)
-    after: np.ndarray = (at - last <= width) & ~promoted
-    return after
-
-
 def _placebos(
     touched: np.ndarray, real: Episodes, width: int, launch: np.ndarray, rng: np.random.Generator
 ) -> Episodes:
@@ -257,16 +249,6 @@ def _placebos(
         budget -= length + width
     every = np.array(found, np.int64).reshape(-1, 3)
     return Episodes(every[:, 0], every[:, 1], every[:, 2])
-
-
-def _regular(price: np.ndarray, promoted: np.ndarray) -> np.ndarray:
-    """The price outside of promotions: within one, the last before it, else the first after it."""
-    at = np.arange(price.shape[1])[None, :]
-    before = np.maximum.accumulate(np.where(promoted, -1, at), axis=1)
-    free = ~promoted
-    first = np.where(free.any(axis=1), free.argmax(axis=1), 0)[:, None]
-    found: np.ndarray = np.take_along_axis(price, np.where(before < 0, first, before), axis=1)
-    return found
 
 
 def _mean(values: np.ndarray, runs: Episodes) -> np.ndarray:
@@ -299,7 +281,7 @@ def _margin(
     if cost is None:
         return pl.Series("margin", [None] * len(real), dtype=pl.Float64)
     sums, pulled = sold
-    paid, regular = (np.nan_to_num(p) - np.nan_to_num(cost)[:, None] for p in price)
-    won = _Sums(sums.sold * paid, sums.base * regular).over(real.row, real.first, real.last)
-    found = won[0] - won[1] - pulled * regular[real.row, real.last]
+    paid, full = (np.nan_to_num(p) - np.nan_to_num(cost)[:, None] for p in price)
+    won = _Sums(sums.sold * paid, sums.base * full).over(real.row, real.first, real.last)
+    found = won[0] - won[1] - pulled * full[real.row, real.last]
     return pl.Series("margin", np.where(np.isnan(cost[real.row]), np.nan, found), nan_to_null=True)

@@ -114,12 +114,26 @@ def _windows() -> list[tuple[int, int]]:
     return list(zip((0, *_AFTER_DAYS[:-1]), _AFTER_DAYS, strict=True))
 
 
+def gone(promoted: np.ndarray) -> np.ndarray:
+    """Periods since the last promoted one, int64 [series, time]; huge where there was none, 0 within a promotion."""
+    at = np.arange(promoted.shape[1])[None, :]
+    return at - np.maximum.accumulate(np.where(promoted, at, -(10**6)), axis=1)
+
+
+def regular(price: np.ndarray, promoted: np.ndarray) -> np.ndarray:
+    """The price outside of promotions: within one, the last before it, else the first after it."""
+    at = np.arange(price.shape[1])[None, :]
+    before = np.maximum.accumulate(np.where(promoted, -1, at), axis=1)
+    free = ~promoted
+    first = np.where(free.any(axis=1), free.argmax(axis=1), 0)[:, None]
+    found: np.ndarray = np.take_along_axis(price, np.where(before < 0, first, before), axis=1)
+    return found
+
+
 def _after(promoted: np.ndarray, panel: Panel) -> list[np.ndarray]:
     """Whether a period lies so many days after a promotion and in none, float32 [series, time] each."""
-    at = np.arange(promoted.shape[1])[None, :]
-    last = np.maximum.accumulate(np.where(promoted, at, -(10**6)), axis=1)
-    gone = (at - last) * panel.freq.days
-    return [((gone > a) & (gone <= b) & ~promoted).astype(np.float32) for a, b in _windows()]
+    days = gone(promoted) * panel.freq.days
+    return [((days > a) & (days <= b) & ~promoted).astype(np.float32) for a, b in _windows()]
 
 
 def _stocked(price: np.ndarray, panel: Panel) -> np.ndarray:
@@ -128,11 +142,9 @@ def _stocked(price: np.ndarray, panel: Panel) -> np.ndarray:
     The discount is the fall of the price below the last one before the promotion.
     """
     promoted = panel.known["promotion"].values[:, : price.shape[1]] > 0
-    at = np.arange(price.shape[1])[None, :]
-    before = np.maximum.accumulate(np.where(promoted, -1, at), axis=1)
-    usual = np.take_along_axis(price, np.maximum(before, 0), axis=1)
-    cut = np.where(promoted & (before >= 0), np.maximum(np.log(usual / price), 0.0), 0.0)
-    keep = _FADES ** (panel.freq.days)
+    begun = np.maximum.accumulate(~promoted, axis=1)
+    cut = np.where(promoted & begun, np.maximum(np.log(regular(price, promoted) / price), 0.0), 0.0)
+    keep = _FADES**panel.freq.days
     out = np.zeros(price.shape, np.float32)
     held = np.zeros(len(price))
     for t in range(price.shape[1]):
