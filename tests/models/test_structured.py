@@ -281,6 +281,37 @@ def test_a_season_is_believed_as_far_as_two_years_agree():
     assert any(column.source == "year" for column in model.columns)
 
 
+def days_of_years(season, time=760, seed=1):
+    """Daily series whose demand follows a season, a function of the day of the year, from the first of January on."""
+    at = np.arange(time + HORIZON)
+    mean = 3 * np.exp(season(at % 365))
+    return Panel(
+        keys=pl.DataFrame({"sku": [f"s{i}" for i in range(40)]}),
+        sales=np.random.default_rng(seed).poisson(mean[None, :time].repeat(40, axis=0)).astype(np.float32),
+        dates=pl.Series([date(2022, 1, 1) + timedelta(days=d) for d in range(time)]),
+        freq=Freq("1d"),
+    ), mean[time:]
+
+
+@pytest.mark.parametrize(
+    "season", [lambda day: 0.4 * np.sin(2 * np.pi * day / 365), lambda day: 0.5 * ((day >= 33) & (day < 47))]
+)
+def test_days_follow_the_season_of_the_years_before(season):
+    panel, truth = days_of_years(season)
+    model, got = after(panel)
+    assert {"year", "year week"} & {column.source for column in model.columns}
+    off = got.mean(axis=0) / truth - 1
+    level = panel.sales[:, -60:].mean() / truth - 1
+    assert np.sqrt(np.square(off).mean()) < 0.6 * np.sqrt(np.square(level).mean()), off
+
+
+def test_days_without_a_season_are_given_none():
+    once = lambda day: 0.0 * day  # noqa: E731
+    assert not {"year", "year week"} & {column.source for column in after(days_of_years(once)[0])[0].columns}
+    panel, _ = days_of_years(once, time=600)
+    assert not {"year", "year week"} & {column.source for column in after(panel)[0].columns}
+
+
 def test_the_days_of_an_event_are_counted():
     there = design.occasions(np.array([1, 1, 0, 2, 1, 1, 1], np.float32), 1)
     assert there.number.tolist() == [1, 2, 0, 0, 1, 2, 3]

@@ -22,11 +22,13 @@ REGIONS = 64
 """Most patterns over the series that a shared covariate may take."""
 
 _SERIES_PER_PATTERN = 20
-_YEARS = 2.0  # length of a panel, in years, from which a season of the year can be told from a trend
+YEARS = 1.9  # length of a panel, in years, from which a season of the year can be told from a trend
 PERIODS = {"1h": 8766.0, "1d": 365.25, "1w": 52.1775, "1mo": 12.0}
 """Periods of a year."""
 
-_MONTH_WAVES, _YEAR_WAVES = 3, 2
+_MONTH_WAVES, _YEAR_WAVES, _YEAR_WEEKS = 3, 2, 53
+SEASON = ("year", "year week")
+"""Sources of columns that come round once a year."""
 _STEADY, _WAVE, _EVENT, _BESIDE = 0.5, 0.1, 0.5, 0.1  # how far effects lie from none, as standard deviations of logs
 
 
@@ -96,8 +98,10 @@ def columns(panel: Panel, names: tuple[str, ...]) -> tuple[Column, ...]:
         made += [Column(f"weekday={k}", "weekday", k, 0, 0.0, _STEADY) for k in range(7)]
     if unit == "1d":
         made += [Column(f"month wave {k}", "month", k, 0, 0.0, _WAVE) for k in range(2 * _MONTH_WAVES)]
-    if unit in ("1w", "1mo") and time >= _YEARS * PERIODS[unit]:
+    if unit in ("1d", "1w", "1mo") and time >= YEARS * PERIODS[unit]:
         made += [Column(f"year wave {k}", "year", k, 0, 0.0, _STEADY) for k in range(2 * _YEAR_WAVES)]
+        if unit == "1d":
+            made += [Column(f"year week {k}", "year week", k, 0, 0.0, _STEADY) for k in range(_YEAR_WEEKS)]
     lags = (0, -1, 1) if unit == "1d" else (0,)
     for name in names:
         if name in CLOSED:
@@ -227,6 +231,8 @@ def _cycles(panel: Panel, number: np.ndarray) -> dict[str, np.ndarray]:
         hour = dates.dt.hour().to_numpy()[None, :] == np.arange(24)[:, None]
         out["hour"], out["weekend hour"] = hour, hour & (weekday >= 5)[None, :]
     if unit == "1d":
+        week = np.minimum((dates.dt.ordinal_day().to_numpy() - 1) // 7, _YEAR_WEEKS - 1)
+        out["year week"] = week[None, :] == np.arange(_YEAR_WEEKS)[:, None]
         share = (dates.dt.day().to_numpy() - 1) / dates.dt.month_end().dt.day().to_numpy()
         out["month"] = _waves(share, _MONTH_WAVES)
     out["year"] = _waves(number / PERIODS[unit], _YEAR_WAVES)

@@ -11,19 +11,12 @@ from windvane.engine import map_parts
 from windvane.models.base import Artifact, Capabilities
 from windvane.models.series_table import SeriesTable
 from windvane.models.smoothing import spans
-from windvane.models.structured import design, profile, response, seasons
+from windvane.models.structured import design, levels, profile, response, seasons
 from windvane.models.structured.recurring import with_reach, with_season
 from windvane.models.structured.response import Covariates, Response
 from windvane.panel import Panel
 
 _TAKES = Capabilities(known=True, static=True, pooled=True)
-_ALPHAS = (0.007, 0.015, 0.025, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.45)
-_FIRMS = (np.inf, 60.0, 15.0)
-"""Units that draw a series' own weekday to the group's; infinite = it has none."""
-_STRIDE = {"1h": 24, "1d": 14, "1w": 1, "1mo": 1}
-_WINDOW = {"1h": 1344, "1d": 224, "1w": 104, "1mo": 48}
-_POOL = 0.15  # weight of what suits all series in the choice for one of them
-_CYCLE = {"1h": 24, "1d": 7, "1w": 1, "1mo": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +47,7 @@ class FittedStructured:
         effect, ahead = self._effects(panel, group, at, horizon)
         factor, given, answers = self._responses(panel, horizon)
         out = np.zeros((panel.shape[0], len(origins), horizon), np.float32)
-        launch, cycle = panel.launch, _CYCLE[panel.freq.unit]
+        launch, cycle = panel.launch, levels.CYCLE[panel.freq.unit]
 
         def part(rows: slice) -> None:
             own = (factor[rows], given.part(rows), answers, params[rows])
@@ -72,7 +65,7 @@ class FittedStructured:
         effect, ahead = self._effects(panel, group, np.arange(panel.shape[1]), int(step.max(initial=1)))
         pointer = np.searchsorted(series, np.arange(panel.shape[0] + 1)).astype(np.int64)
         factor, given, answers = self._responses(panel, int(step.max(initial=1)))
-        out, cycle, launch = np.zeros(len(series), np.float32), _CYCLE[panel.freq.unit], panel.launch
+        out, cycle, launch = np.zeros(len(series), np.float32), levels.CYCLE[panel.freq.unit], panel.launch
 
         def part(some: slice) -> None:
             at = slice(pointer[some.start], pointer[some.stop])
@@ -169,8 +162,6 @@ class Structured:
 
     def fit(self, panel: Panel, horizon: int, rng: np.random.Generator) -> FittedStructured:
         """Learn the effects and choose the parameters."""
-        from windvane.models.structured.kernels import select
-
         unit_sold = _usual(panel)
         panel = _counted(panel, unit_sold)
         regions = design.shared(panel)
@@ -192,18 +183,11 @@ class Structured:
         answer = replace(answer, seasons=seasons.learn(panel, factor * effect[groups.finest].astype(np.float32)))
         if answer.seasons is not None:
             response.past_factors(panel, answer, response.covariates(panel, answer), factor)
-        cycle = _CYCLE[unit]
-        keeps, firms = 1 - np.array(_ALPHAS), np.array(_FIRMS if cycle > 1 else _FIRMS[:1])
-        shape = np.array([cycle, horizon, _STRIDE[unit], _WINDOW[unit]], np.int64)
-        loss = np.empty((panel.shape[0], len(keeps), len(firms)))
-        launch, finest = panel.launch, groups.finest
-
-        def part(rows: slice) -> None:
-            select(panel.sales[rows], launch[rows], finest[rows], effect, factor[rows], keeps, firms, shape, loss[rows])
-
-        map_parts(part, spans(panel.shape[0]))
-        keep, firm = np.divmod(_choose(loss.reshape(len(loss), -1)), len(firms))
-        table = np.column_stack([keeps[keep], firms[firm], finest.astype(np.float64)])
+        kind = np.zeros(panel.shape[0], np.int64)
+        if answer.seasons is not None:
+            kind = (answer.seasons.values != 0).any(axis=1).astype(np.int64)
+        keep, firm = levels.choose(panel, horizon, (groups.finest, effect, factor), kind)
+        table = np.column_stack([keep, firm, groups.finest.astype(np.float64)])
         return FittedStructured(SeriesTable(panel.identity, table), columns, coefficients, answer, unit_sold)
 
     def restore(self, artifact: Artifact) -> FittedStructured:
@@ -216,16 +200,6 @@ class Structured:
         answer = Response(names, held["kinds"], held["responses"], held["units"], leans, own)
         unit = float(artifact.values["unit"])
         return FittedStructured(SeriesTable.restore(artifact), columns, held["coefficients"], answer, unit)
-
-
-def _choose(loss: np.ndarray) -> np.ndarray:
-    """Candidate of every series, int64 [series]: its own loss, drawn to what suits all."""
-    own = loss / np.maximum(np.nanmin(loss, axis=1, keepdims=True, initial=np.inf), 1e-12)
-    told = np.isfinite(own).all(axis=1)
-    pooled = own[told].clip(max=10).mean(axis=0) if told.any() else np.arange(loss.shape[1], dtype=np.float64)
-    score = np.where(told[:, None], own + _POOL * pooled, pooled)
-    choice: np.ndarray = score.argmin(axis=1)
-    return choice
 
 
 def _usual(panel: Panel) -> float:

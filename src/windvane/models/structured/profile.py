@@ -23,6 +23,9 @@ from windvane.panel import Panel
 MEMORY = {"1h": 336.0, "1d": 21.0, "1w": 26.0, "1mo": 12.0}
 """Periods over which a group's level forgets, to both sides."""
 
+SEASON_MEMORY = MEMORY | {"1d": 182.0}
+"""The same while a season of the year is learned: what forgets within weeks follows it, and leaves nothing of it."""
+
 _GROUPS = 400
 _ROUNDS = 5
 _OWN = 0.35  # how far a group's effects lie from those of the group above, as a share of how far effects lie from none
@@ -151,18 +154,24 @@ def top(panel: Panel, made: tuple[design.Column, ...], level: Level) -> np.ndarr
 
 def _learn(panel: Panel, made: tuple[design.Column, ...], level: Level, above: np.ndarray, share: float) -> np.ndarray:
     """Coefficients of a level's groups, drawn towards those ``above`` [groups, columns]."""
-    spread, memory = np.array([column.spread for column in made]), MEMORY[panel.freq.unit]
+    spread, unit = np.array([column.spread for column in made]), panel.freq.unit
     shut = np.array([column.source in design.CLOSED for column in made], bool)
+    season = np.array([column.source in design.SEASON for column in made], bool)
+    blocks = [(np.arange(len(made)), MEMORY[unit])]
+    if season.any() and SEASON_MEMORY[unit] != MEMORY[unit]:
+        blocks = [(np.flatnonzero(season), SEASON_MEMORY[unit]), (np.flatnonzero(~season), MEMORY[unit])]
     out = np.zeros((len(level.total), len(made)))
     for g, (total, sure) in enumerate(zip(level.total, level.sure, strict=True)):
         x, _ = design.matrix(made, panel, int(level.row[g]), panel.shape[1])
-        out[g] = _fit(total, sure & ~x[:, shut].any(axis=1), x, above[g], spread * share, memory)
+        out[g] = _fit(total, sure & ~x[:, shut].any(axis=1), x, above[g], spread * share, blocks)
     return out
 
 
-def left_over(panel: Panel, made: tuple[design.Column, ...], level: Level, coefficients: np.ndarray) -> np.ndarray:
+def left_over(
+    panel: Panel, made: tuple[design.Column, ...], level: Level, coefficients: np.ndarray, memory: float | None = None
+) -> np.ndarray:
     """Logarithm of what was sold over what was expected, float64 [groups, time]; NaN where nothing can be said."""
-    memory = MEMORY[panel.freq.unit]
+    memory = memory or MEMORY[panel.freq.unit]
     shut = np.array([column.source in design.CLOSED for column in made], bool)
     out = np.full(level.total.shape, np.nan)
     for g, (total, sure) in enumerate(zip(level.total, level.sure, strict=True)):
@@ -175,27 +184,37 @@ def left_over(panel: Panel, made: tuple[design.Column, ...], level: Level, coeff
 
 
 def _fit(
-    total: np.ndarray, sure: np.ndarray, x: np.ndarray, above: np.ndarray, prior: np.ndarray, memory: float
+    total: np.ndarray,
+    sure: np.ndarray,
+    x: np.ndarray,
+    above: np.ndarray,
+    prior: np.ndarray,
+    blocks: list[tuple[np.ndarray, float]],
 ) -> np.ndarray:
-    """Coefficients of one group [columns]."""
+    """Coefficients of one group [columns]; ``blocks``: columns learned together, and the memory of the level then."""
     b = above.copy()
     if total[sure].sum() <= 0:
         return b
+    parts = [(some, np.ascontiguousarray(x[:, some]), memory) for some, memory in blocks]
     for _ in range(_ROUNDS):
-        effect = np.exp(np.clip(x @ b, _LEAST, _MOST))
-        mean = np.maximum(_level(total, effect * sure, memory) * effect, 1e-9)
-        off = (total - mean) / mean
-        # Relative variance = noise / mean + wobble, both by moments.
-        inverse = 1 / mean[sure]
-        square = np.minimum(off[sure] ** 2, 1.0)
-        noise = max(float((square * mean[sure]).mean()) / 2, 1.0)
-        wobble = max(float(np.median(square) / 0.455 - noise * np.median(inverse)), 1e-4)
-        weight = sure / (noise / mean + wobble)
-        # The least a day can lose is all of it: a step on the log scale from the ratio itself.
-        step = np.log(np.maximum(total, 0.02 * mean) / mean)
-        target = np.where(np.abs(off) < 0.5, off, step)
-        b = b + ridge(x, weight, target, 1 / prior**2, b - above)
+        for some, part, memory in parts:
+            weight, target = _working(total, sure, np.exp(np.clip(x @ b, _LEAST, _MOST)), memory)
+            b[some] += ridge(part, weight, target, 1 / prior[some] ** 2, (b - above)[some])
     return b
+
+
+def _working(total: np.ndarray, sure: np.ndarray, effect: np.ndarray, memory: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of days, and by how much the logarithm of their effect is off, [periods] each."""
+    mean = np.maximum(_level(total, effect * sure, memory) * effect, 1e-9)
+    off = (total - mean) / mean
+    # Relative variance = noise / mean + wobble, both by moments.
+    inverse = 1 / mean[sure]
+    square = np.minimum(off[sure] ** 2, 1.0)
+    noise = max(float((square * mean[sure]).mean()) / 2, 1.0)
+    wobble = max(float(np.median(square) / 0.455 - noise * np.median(inverse)), 1e-4)
+    # The least a day can lose is all of it: a step on the log scale from the ratio itself.
+    step = np.log(np.maximum(total, 0.02 * mean) / mean)
+    return sure / (noise / mean + wobble), np.where(np.abs(off) < 0.5, off, step)
 
 
 @njit(cache=True, nogil=True)

@@ -57,30 +57,42 @@ def with_reach(panel: Panel, made: tuple[design.Column, ...], level: profile.Lev
 
 
 def with_season(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> tuple[design.Column, ...]:
-    """The design with waves of the year as high as two years have in common; without where that may be chance.
+    """The design with a season of the year as high as two years have in common; without where that may be chance.
+
+    Waves of the year come first; on days, weeks of the year follow with what the waves leave of it.
 
     Args:
         panel: the series.
         made: the design.
         level: sums of the highest level.
     """
-    waves = [column for column in made if column.source == "year"]
-    others = tuple(column for column in made if column.source != "year")
+    out = tuple(column for column in made if column.source not in design.SEASON)
+    for source in design.SEASON:
+        added = [column for column in made if column.source == source]
+        spread = _agreed(panel, out, level) if added else 0.0
+        # Each pair of sine and cosine has the variance of one coefficient; of the weeks each has its own.
+        spread /= np.sqrt(len(added) / 2) if source == "year" and added else 1.0
+        out = (*out, *(replace(column, spread=spread) for column in added if spread > 0))
+    return out
+
+
+def _agreed(panel: Panel, made: tuple[design.Column, ...], level: profile.Level) -> float:
+    """Standard deviation of what years have in common beside a design; 0 where that may be chance."""
     year = round(design.PERIODS[panel.freq.unit])
-    if not waves or panel.shape[1] <= year:
-        return others
-    rest = profile.left_over(panel, others, level, profile.top(panel, others, level))
+    if panel.shape[1] <= year:
+        return 0.0
+    # A level that moves within weeks would take the season for its own.
+    coefficients = profile.top(panel, made, level)
+    rest = profile.left_over(panel, made, level, coefficients, profile.SEASON_MEMORY[panel.freq.unit])
     product = rest[:, year:] * rest[:, :-year]
     told = ~np.isnan(product)
     weight = told * level.total.sum(axis=1)[:, None]
     if not weight.any():
-        return others
+        return 0.0
     weight /= weight.sum()
     common = float((np.where(told, product, 0.0) * weight).sum())
     chance = float(np.sqrt((np.where(told, product - common, 0.0) ** 2 * weight**2).sum()))
-    # Each pair of sine and cosine has the variance of one coefficient.
-    spread = float(np.sqrt(max(common, 0.0) / (len(waves) / 2)))
-    return (*others, *(replace(wave, spread=spread) for wave in waves)) if common > 2 * chance else others
+    return float(np.sqrt(max(common, 0.0))) if common > 2 * chance else 0.0
 
 
 def _shared(rest: np.ndarray, weight: np.ndarray, starts: list[np.ndarray], window: np.ndarray) -> float:

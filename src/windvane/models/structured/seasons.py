@@ -1,11 +1,12 @@
 """Seasons of single series: goods that sell for a part of the year only, and return each year.
 
 The sum of a group knows nothing of its sledges and its swimwear. Where a series has been on sale for two years, what it
-sold in each week of the year, over what days and prices brought, is a profile of its own: smoothed over neighbouring
-weeks and years, and drawn to none by a few units. It is believed only where one year foretells the other beyond chance:
-each year is scored by the profile of the other years, beside no profile at all.
+sold in each week of the year, over what days and prices brought, is a profile of its own: waves of the year, and what
+these leave, smoothed over neighbouring weeks and years and drawn to none by some units. It is believed only where one
+year foretells the other beyond chance: each year is scored by the profile of the other years, beside no profile at all.
 
-Source: the idea of cross-validated smoothing, Stone (1974), Cross-validatory choice and assessment of statistical
+Source: waves of the year in a Poisson regression, McCullagh and Nelder (1989), Generalized Linear Models; the idea of
+cross-validated smoothing, Stone (1974), Cross-validatory choice and assessment of statistical
 predictions, JRSS B 36; the score is a quasi-Poisson likelihood.
 """
 
@@ -19,7 +20,10 @@ from windvane.panel import Panel
 WEEKS = 53
 _YEARS = 1.9  # of history from which a season of a series can be told
 _REACH = 2.0  # weeks that a week's neighbours count over (standard deviation of a normal kernel)
-_DRAWN = 4.0  # units that draw a week's ratio to none
+_DRAWN = 12.0  # units that draw a week's ratio to that of the waves
+_LITTLE = 4.0  # units added to a year's sales before growth is taken from them
+_WAVES, _ROUNDS = 2, 12
+_WAVE, _MEAN = 1.0, 0.25  # how far the first wave, and the mean, lie from none, as standard deviations of logs
 _GAIN = 6.0  # log-likelihood beyond which a season is no chance
 _NOISE = 0.3  # relative variance of a smoothed month that does not shrink with its volume
 _LEAST, _MOST = -4.0, 2.0
@@ -66,7 +70,7 @@ def _trend(panel: Panel, rows: np.ndarray, due: np.ndarray) -> np.ndarray:
     for part in (before, last):
         seen = ~np.isnan(panel.sales[rows, part])
         sold = np.where(seen, np.maximum(panel.sales[rows, part], 0), 0).sum(axis=1, dtype=np.float64)
-        rate.append((sold + _DRAWN) / (np.where(seen, due[rows, part], 0).sum(axis=1, dtype=np.float64) + 1e-9))
+        rate.append((sold + _LITTLE) / (np.where(seen, due[rows, part], 0).sum(axis=1, dtype=np.float64) + 1e-9))
     growth = np.clip(np.log(rate[1] / rate[0]), -_GROWTH, _GROWTH)
     return np.exp(growth[:, None] * (np.arange(time) - time)[None, :] / year)
 
@@ -111,8 +115,26 @@ def _scaled(sold: np.ndarray, brought: np.ndarray) -> np.ndarray:
 
 
 def _profile(sold: np.ndarray, due: np.ndarray) -> np.ndarray:
-    """Ratio of every week, smoothed and drawn to 1, [series, WEEKS]."""
-    found: np.ndarray = (_smooth(sold) + _DRAWN) / (_smooth(due) + _DRAWN)
+    """Ratio of every week: waves, and the rest smoothed and drawn to them, [series, WEEKS]."""
+    bent = np.exp(_waves(sold, due))
+    found: np.ndarray = bent * (_smooth(sold) + _DRAWN) / (_smooth(due * bent) + _DRAWN)
+    return found
+
+
+def _waves(sold: np.ndarray, due: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio as waves of the year, [series, WEEKS]: penalised Poisson regression, by Newton's steps."""
+    harmonic = np.arange(1, _WAVES + 1)
+    angle = 2 * np.pi * (np.arange(WEEKS) + 0.5)[None, :] * harmonic[:, None] * 7 / 365.25
+    x = np.concatenate([np.ones((1, WEEKS)), np.sin(angle), np.cos(angle)]).T
+    penalty = 1 / np.concatenate([[_MEAN], _WAVE / harmonic, _WAVE / harmonic]) ** 2
+    b = np.zeros((len(sold), x.shape[1]))
+    for _ in range(_ROUNDS):
+        mean = due * np.exp(np.clip(b @ x.T, 2 * _LEAST, 2 * _MOST))
+        scale = 1 + _NOISE * mean
+        slope = ((sold - mean) / scale) @ x - penalty * b
+        bend = np.einsum("sw,wi,wj->sij", mean / scale, x, x) + np.diag(penalty)
+        b += np.clip(np.linalg.solve(bend, slope[:, :, None])[:, :, 0], -1.5, 1.5)
+    found: np.ndarray = np.clip(b @ x.T, 2 * _LEAST, 2 * _MOST)
     return found
 
 
