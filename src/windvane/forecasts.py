@@ -42,6 +42,8 @@ class Dependence:
         twin_shocks: standard deviations of the three parts of the small group's shock, float32 [series, 3].
         own: standard deviations of the fading and the staying part of a series' own shock, float32 [series, 2].
         memory: what a fading shock keeps from one step to the next.
+        freedom: degrees of freedom of what stays in a series and a small group (Student's t): few = most levels
+            hardly move, some move far.
     """
 
     code: np.ndarray
@@ -51,6 +53,7 @@ class Dependence:
     twin_shocks: np.ndarray
     own: np.ndarray
     memory: float
+    freedom: float = 3.0
 
     def take(self, rows: np.ndarray) -> Dependence:
         """That of some series, by row number."""

@@ -24,8 +24,6 @@ from numba import njit
 from windvane.forecasts import MIX, Dependence, between, hashed
 
 _NUMBERS = 4096
-_FREEDOM = 3.0
-"""Degrees of freedom of shocks that stay: most levels hardly move, some move far."""
 _OFFSETS = 32
 
 
@@ -200,7 +198,8 @@ class Sampler:
         horizon, paths = shape
         even = (np.arange(_NUMBERS) + 0.5) / _NUMBERS
         # Tables of few numbers are a little too narrow.
-        numbers = np.concatenate([x / x.std() for x in (ndtri(even), stdtrit(_FREEDOM, even))]).astype(np.float32)
+        shapes = (ndtri(even), stdtrit(dependence.freedom, even))
+        numbers = np.concatenate([x / x.std() for x in shapes]).astype(np.float32)
         offsets = (np.arange(_OFFSETS) + 0.5) / _OFFSETS
         u = (np.arange(paths)[None, :] + offsets[:, None]) / paths
         low, share = between(np.asarray(levels), u)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
 import pytest
 
+from windvane.forecasts import Dependence
 from windvane.freq import Freq
 from windvane.models import registry
 from windvane.models.wrappers import dependence
@@ -14,6 +16,8 @@ from windvane.models.wrappers.calibrate import Evidence, related
 from windvane.models.wrappers.dependence import Groups, Relations, kinds_of, learn, usual
 from windvane.models.wrappers.distribution import Pairs, growth
 from windvane.panel import Panel
+from windvane.sampling import Sampler
+from windvane.schema import QUANTILE_LEVELS
 
 HORIZON = 14
 
@@ -208,6 +212,32 @@ def test_what_stays_is_scaled_by_how_sums_were_covered():
     assert 0.69 < ratio[0] < 2.51
     late = Evidence(np.array([panel.shape[1] - 5]), np.full((120, 1, HORIZON), 20, np.float32))
     assert np.array_equal(related(model, panel, late, np.random.default_rng(1)).own, learn(panel, HORIZON, late).own)
+
+
+def test_few_degrees_of_freedom_move_few_levels_far():
+    """The spread of sums is the same, their tails are not."""
+    levels, series = QUANTILE_LEVELS, 4000
+    normal = np.array([NormalDist(100, 10).inv_cdf(p) for p in levels], np.float32)
+    quantiles = np.broadcast_to(normal, (series, HORIZON, len(levels))).copy()
+    kurtosis, spread = {}, {}
+    for freedom in (3.0, 30.0):
+        given = Dependence(
+            code=np.zeros((series, 0), np.int32),
+            groups=np.zeros(0, np.uint64),
+            shocks=np.zeros((0, 3), np.float32),
+            twin=np.arange(series, dtype=np.uint64),
+            twin_shocks=np.zeros((series, 3), np.float32),
+            own=np.tile(np.array([0.0, 0.3], np.float32), (series, 1)),
+            memory=0.9,
+            freedom=freedom,
+        )
+        spot = np.arange(series)
+        drawn = Sampler.of(given, levels, (HORIZON, 20), 1, False).draw(quantiles, spot.astype(np.uint64), spot)
+        sums = drawn.sum(axis=2, dtype=np.float64).ravel()
+        off = sums - sums.mean()
+        spread[freedom], kurtosis[freedom] = off.std(), (off**4).mean() / (off**2).mean() ** 2
+    assert kurtosis[3.0] > kurtosis[30.0] + 0.05
+    assert spread[3.0] == pytest.approx(spread[30.0], rel=0.1)
 
 
 @pytest.mark.tiny

@@ -22,8 +22,10 @@ from windvane.schema import QUANTILE_LEVELS
 
 _MAX_ORIGINS = 8
 _TRIED, _PATHS, _TINY = 2000, 100, 1e-6
-_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
+_FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
 """Factors tried on what stays of series' own shocks."""
+_FREEDOMS = (3.0, 6.0, 30.0)
+"""Degrees of freedom tried for it."""
 _SWING = 0.1
 """Usual change of log sales from window to window, counted as two windows."""
 
@@ -215,9 +217,15 @@ def related(
         return relations
     draw = rng.uniform(size=(len(cases), len(rows)))
     given = relations.of(panel).take(rows)
-    misses = [_miss(fitted, panel.counts, given, (factor, cases, draw)) for factor in _FACTORS]
-    best = _FACTORS[int(np.argmin(misses))]
-    return replace(relations, own=relations.own * np.array([1.0, best**2]))
+    misses = {(i, _FREEDOMS[0]): np.inf for i in range(len(_FACTORS))}
+    for freedom in _FREEDOMS:
+        best = min(misses, key=misses.__getitem__)[0]
+        reach = len(_FACTORS) if freedom == _FREEDOMS[0] else 1
+        for i in range(max(best - reach, 0), min(best + reach + 1, len(_FACTORS))):
+            misses[i, freedom] = _miss(fitted, panel.counts, given, (_FACTORS[i], freedom, cases, draw))
+    best, freedom = min(misses, key=misses.__getitem__)
+    factor = _FACTORS[best]
+    return replace(relations, own=relations.own * np.array([1.0, factor**2]), freedom=freedom)
 
 
 def _several(evidence: Evidence | Sequence[Evidence] | None) -> list[Evidence]:
@@ -249,13 +257,13 @@ def _miss(
     fitted: FittedCalibrated,
     counts: bool,
     given: Dependence,
-    trial: tuple[float, list[tuple[np.ndarray, np.ndarray]], np.ndarray],
+    trial: tuple[float, float, list[tuple[np.ndarray, np.ndarray]], np.ndarray],
 ) -> float:
     """How far the coverage of sums is off when what stays of series' own shocks is scaled by a factor."""
     from windvane.sampling import Sampler
 
-    factor, cases, draw = trial
-    given = replace(given, own=given.own * np.array([1.0, factor], np.float32))
+    factor, freedom, cases, draw = trial
+    given = replace(given, own=given.own * np.array([1.0, factor], np.float32), freedom=freedom)
     shape = (fitted.horizon, _PATHS)
     sampler = Sampler.of(given, fitted.distribution.levels, shape, fitted.seed, counts)
     spot = np.arange(len(given.own))
@@ -266,7 +274,9 @@ def _miss(
         place = (below + chance * (upto - below + 1)) / (_PATHS + 1)
         drawn.append(place[~np.isnan(sold)])
     place = np.concatenate(drawn)
-    return float(sum(abs(((place > t) & (place < 1 - t)).mean() - (1 - 2 * t)) for t in (0.1, 0.025)))
+    middle = sum(abs(((place > t) & (place < 1 - t)).mean() - (1 - 2 * t)) for t in (0.1, 0.025))
+    # Stock is decided far up: there what is too high counts like what is too low.
+    return float(middle + sum(abs((place > 1 - t).mean() - t) for t in (0.05, 0.02)))
 
 
 def conditions_of(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

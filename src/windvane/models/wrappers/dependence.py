@@ -66,6 +66,7 @@ class Relations:
         edges: sales per period that divide series into bins, float64 [bins - 1].
         own: variances of the fading and the staying part of a series' own shock, float64 [bins, 2].
         memory: what a fading shock keeps from one step to the next.
+        freedom: see :attr:`windvane.forecasts.Dependence.freedom`.
     """
 
     kinds: tuple[tuple[str, ...], ...]
@@ -73,6 +74,7 @@ class Relations:
     edges: np.ndarray
     own: np.ndarray
     memory: float
+    freedom: float = 3.0
 
     def of(self, panel: Panel) -> Dependence:
         """What moves together among the series of a panel."""
@@ -98,19 +100,22 @@ class Relations:
             twin_shocks=twin_shocks,
             own=np.ascontiguousarray(own, dtype=np.float32),
             memory=self.memory,
+            freedom=self.freedom,
         )
 
     def artifact(self) -> Artifact:
         """Everything needed to restore it."""
         arrays = {"shocks": self.shocks, "edges": self.edges, "own": self.own}
-        return Artifact(arrays, {"kinds": [list(kind) for kind in self.kinds], "memory": self.memory})
+        told = {"kinds": [list(kind) for kind in self.kinds], "memory": self.memory, "freedom": self.freedom}
+        return Artifact(arrays, told)
 
     @classmethod
     def restore(cls, artifact: Artifact) -> Relations:
         """Rebuild it."""
         held = artifact.arrays
         kinds = tuple(tuple(kind) for kind in artifact.values["kinds"])
-        return cls(kinds, held["shocks"], held["edges"], held["own"], float(artifact.values["memory"]))
+        memory, freedom = (float(artifact.values[name]) for name in ("memory", "freedom"))
+        return cls(kinds, held["shocks"], held["edges"], held["own"], memory, freedom)
 
 
 @dataclass(frozen=True, eq=False)
