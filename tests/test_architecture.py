@@ -35,6 +35,7 @@ ABOVE = [
     "outlook",
     "monitor",
     "report",
+    "plans",
     "serve",
     "sim",
     "pipeline",

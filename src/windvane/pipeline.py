@@ -13,7 +13,7 @@ tables at the versions it pinned, and is published as a whole or not at all:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -99,13 +99,17 @@ def backtest(work: Work) -> int:
 
 
 def forecast(work: Work) -> int:
-    """Panel and champions -> forecasts, series, totals, trends, fitted models."""
+    """Panel and champions -> forecasts, series, totals, trends, fitted models; planners' words -> overridden."""
     from windvane.outlook.produce import produce
     from windvane.outlook.totals import totals
     from windvane.outlook.trends import trends
+    from windvane.plans.overrides import apply
 
     panel = work.cleaned.panel
     produced = produce(panel, work.choice, work.run.config.forecast, work.progress)
+    published, overridden = apply(produced.forecast, panel, work.run.read, work.run.as_of)
+    produced = replace(produced, forecast=published)
+    work.run.write("overridden", overridden)
     work.keep("produced", produced)
     frame = produced.forecast.frame()
     work.run.write("forecasts", frame)

@@ -99,6 +99,9 @@ _KNOWN_AT = Column("known_at", MOMENT, "moment the row became known to the shop"
 _DATE = _key("date", "start of the calendar period", DAY)
 _LIMIT = 1e12
 
+PLAN_STATES = ("approved", "edited", "declined", "exported")
+"""What a planner may have made of a line of a plan; without a word of theirs it is proposed."""
+
 QUARANTINE_STATES = ("open", "fixed", "retrying", "retried", "dismissed")
 
 ORDER_KINDS = ("sale", "return", "presale deposit", "gift", "suspected fake")
@@ -382,6 +385,52 @@ DERIVED: Mapping[str, Table] = {
             ),
         ),
         Table(
+            "overrides",
+            "A planner's word against the forecast of one series (kept in the workspace, not in a run).",
+            ("sku", "location", "starts_on", "ends_on"),
+            (
+                _SKU,
+                _LOCATION,
+                _key("starts_on", "first period", DAY),
+                _key("ends_on", "last period", DAY),
+                Column("run", TEXT, "run whose forecast it was held against", nullable=False),
+                Column("old", REAL, "expected demand by the model over these periods", "units", False, minimum=0),
+                Column("new", REAL, "expected demand by the planner; empty = withdrawn", "units", minimum=0),
+                Column("who", TEXT, "planner", nullable=False),
+                Column("why", TEXT, "reason", nullable=False, free_text=True),
+                Column(
+                    "said_on",
+                    DAY,
+                    "the shop's day on which it was said: the day after the run's last, and the days since the run on",
+                    nullable=False,
+                ),
+                _KNOWN_AT,
+            ),
+        ),
+        Table(
+            "plan_log",
+            "What a planner made of a line of a run's plan (kept in the workspace, not in a run).",
+            ("run", "plan", "sku", "location"),
+            (
+                _key("run", "run that proposed the plan"),
+                _key("plan", "name of the plan: its table in the run"),
+                _SKU,
+                _LOCATION,
+                Column("state", TEXT, "what has become of the line", nullable=False, allowed=PLAN_STATES),
+                Column("old", REAL, "what was proposed", nullable=False),
+                Column("new", REAL, "what stands now", nullable=False, minimum=0),
+                Column("who", TEXT, "planner", nullable=False),
+                Column("why", TEXT, "reason, where something was changed or declined", free_text=True),
+                Column("file", TEXT, "name of the file that it was exported to"),
+                Column("stock", REAL, "units on hand and on order that the proposal started from", "units"),
+                Column("starts_on", DAY, "first day that the order had to last for", nullable=False),
+                Column("days", REAL, "days that it had to last", "days"),
+                Column("unit_margin", REAL, "margin lost per unit not sold", "money"),
+                Column("unit_cost", REAL, "cost of one unit", "money"),
+                _KNOWN_AT,
+            ),
+        ),
+        Table(
             "audit",
             "Something in the tables that is hard to believe, for a person to look at (made on demand, not kept).",
             ("table", "key", "column", "suspicion"),
@@ -640,15 +689,34 @@ DERIVED: Mapping[str, Table] = {
                 Column("service", REAL, "probability of not running out that the target aims at", "share", False),
                 Column("unit_margin", REAL, "margin lost per unit not sold", "money"),
                 Column("unit_cost", REAL, "cost of one unit", "money"),
+                Column("pack", REAL, "orders are multiples of this", "units", False),
+                Column("moq", REAL, "smallest order", "units", False),
+                Column("capacity", REAL, "largest order; empty = none", "units"),
                 Column("order_value", REAL, "order_now x unit_cost", "money"),
                 Column("money_at_stake", REAL, "expected margin lost if nothing is ordered today", "money", False),
                 Column(
                     "assumed",
                     TEXT,
-                    "what was assumed, comma separated: stock, lead_time, unit_cost, price, pack",
+                    "what was assumed, comma separated: stock, lead_time, unit_cost, price, pack; exported = orders "
+                    "that were exported after the stock was counted are taken to be on their way",
                 ),
                 Column("why", TEXT, "one sentence with its numbers, in the shop's language", nullable=False),
                 Column("rank", WHOLE, "rank by money_at_stake, from 1", nullable=False),
+            ),
+        ),
+        Table(
+            "overridden",
+            "Where a planner's word stands in place of the model's forecast in this run.",
+            ("sku", "location", "starts_on", "ends_on"),
+            (
+                _SKU,
+                _LOCATION,
+                _key("starts_on", "first period of the forecast concerned", DAY),
+                _key("ends_on", "last period of the forecast concerned", DAY),
+                Column("old", REAL, "expected demand by the model", "units", False),
+                Column("new", REAL, "expected demand as published", "units", False),
+                Column("who", TEXT, "planner", nullable=False),
+                Column("why", TEXT, "reason", nullable=False),
             ),
         ),
         Table(

@@ -56,7 +56,7 @@ def make_forecast(panel, quantiles, levels=LEVELS, seed=1):
 
 def reader(**tables):
     def read(name):
-        types = schema.RAW[name].types
+        types = schema.TABLES[name].types
         rows = [{column: ({"known_at": NOON} | row).get(column) for column in types} for row in tables.get(name, [])]
         return pl.DataFrame(rows, schema=types).lazy()
 
@@ -223,7 +223,7 @@ def test_the_same_demand_a_day_brings_about_the_same_order_in_every_frequency(un
     rate = 10.0 / per_day
     panel = make_panel(np.full((1, 40), rate), price=10.0, unit=unit)
     quantiles = np.full((1, max(int(28 * per_day), 2), 4), rate)
-    plan = propose(make_forecast(panel, quantiles), panel, lambda name: schema.RAW[name].empty().lazy(), parse({}))
+    plan = propose(make_forecast(panel, quantiles), panel, lambda name: schema.TABLES[name].empty().lazy(), parse({}))
     row = plan.row(0, named=True)
     assert row["on_hand"] == pytest.approx(210, abs=1)
     assert row["demand_cover"] == pytest.approx(140, rel=0.01)

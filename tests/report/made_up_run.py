@@ -221,7 +221,9 @@ def _reorder(skus: list[str], rate: np.ndarray, price: np.ndarray, rng: np.rando
             "lead_time": lead, "review": review,
             "days_of_supply": hand / np.maximum(daily, 0.01), "stockout_risk": first, "risk_if_skipped": risk,
             "demand_lead": daily * lead, "demand_cover": cover, "target": target, "service": [0.95] * count,
-            "unit_margin": price * 0.3, "unit_cost": price * 0.7, "order_value": order * price * 0.7,
+            "unit_margin": price * 0.3, "unit_cost": price * 0.7, "pack": [1.0] * count,
+            "moq": [0.0] * count, "capacity": [None] * count,
+            "order_value": order * price * 0.7,
             "money_at_stake": stake, "assumed": assumed, "why": ["stored words"] * count,
         }
     )  # fmt: skip

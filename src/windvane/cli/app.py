@@ -35,6 +35,16 @@ class _Verbs(TyperGroup):
         return sorted(self.commands, key=lambda name: place[self.commands[name].callback.__module__])
 
 
+class ListFirst(TyperGroup):
+    """A group of verbs; without one of them, ``list`` is meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See typer."""
+        if not args or (args[0].startswith("-") and args[0] != "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="windvane",
     cls=_Verbs,
@@ -154,8 +164,8 @@ def chosen_run(workspace: Workspace, name: str | None) -> Run:
     return workspace.runs.latest() if name is None else workspace.runs.get(name)
 
 
-def day(text: str | None) -> date | None:
-    """Read a day that was typed after ``--as-of``.
+def day(text: str | None, option: str = "--as-of") -> date | None:
+    """Read a day that was typed after an option.
 
     Raises:
         ConfigError: it is not a day.
@@ -167,7 +177,7 @@ def day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--as-of {text!r} is not a day.", "Write it as 2026-11-22.") from None
+        raise ConfigError(f"{option} {text!r} is not a day.", "Write it as 2026-11-22.") from None
 
 
 def moment(text: str | None) -> datetime | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from windvane.cli.app import AsJson, Folder, app, emit, say, show_frame, workspace_at
+from windvane.cli.app import AsJson, Folder, ListFirst, app, emit, say, show_frame, workspace_at
 from windvane.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,16 +16,7 @@ if TYPE_CHECKING:
     from windvane.store import Workspace
 
 
-class _ListFirst(TyperGroup):
-    """The group of verbs; without one of them, ``list`` is meant."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] != "--help"):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-group = typer.Typer(cls=_ListFirst)
+group = typer.Typer(cls=ListFirst)
 app.add_typer(group, name="quarantine")
 
 OfTable = Annotated[str | None, typer.Option("--table", "-t", help="Only rows meant for this table.")]

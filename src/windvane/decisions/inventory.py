@@ -7,7 +7,7 @@ order arrives a lead time after that. So what is ordered today must last for lea
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -93,6 +93,7 @@ def propose(
     settings = config.decide
     rows = economics(panel, read, settings, as_of).with_row_index("__row")
     rows = rows.hstack(_position(panel, read, settings, as_of).drop("sku", "location"))
+    rows = _with_exported(rows, panel, read, settings, as_of)
     days = panel.freq.days
     lead = _periods(rows["lead_time"].to_numpy(), panel)
     cover = _periods(rows["lead_time"].to_numpy() + settings.review, panel)
@@ -110,6 +111,7 @@ def propose(
         pl.col("assumed"),
         pl.when(pl.col("__stock_assumed")).then(pl.lit("stock")),
         pl.when(pl.col("__stock_old")).then(pl.lit("old_stock")),
+        pl.when(pl.col("__exported") > 0).then(pl.lit("exported")),
         pl.when(pl.lit(beyond)).then(pl.lit("horizon")),
     ).list.drop_nulls()
     rows = rows.with_columns(
@@ -277,7 +279,28 @@ def _position(panel: Panel, read: Read, settings: Decide, as_of: date | None) ->
         pl.col("on_order").fill_null(0.0),
         (~told).alias("__stock_assumed"),
         (told & (age > _OLD_STOCK_DAYS)).alias("__stock_old"),
+        pl.col("date").alias("__counted"),
     )
+
+
+def _with_exported(rows: pl.DataFrame, panel: Panel, read: Read, settings: Decide, as_of: date | None) -> pl.DataFrame:
+    """Rows with what was exported as an order since the stock was counted, and may still be on its way, on order too.
+
+    An export counts until lead time and review are over: by then it is on the shelf, or was never ordered.
+    """
+    log = read("plan_log").filter((pl.col("plan") == "reorder") & (pl.col("state") == "exported"))
+    if as_of is not None:
+        log = log.filter(pl.col("known_at").dt.date() <= as_of)
+    sent = log.select("sku", "location", "starts_on", "new").collect()
+    first = panel.freq.last_day(panel.cutoff) + timedelta(days=1)
+    sent = sent.join(rows.select("sku", "location", "lead_time", "__counted"), on=["sku", "location"])
+    until = pl.col("starts_on") + pl.duration(days=(pl.col("lead_time") + settings.review).ceil().cast(pl.Int64))
+    fresh = (pl.col("starts_on") <= first) & (pl.lit(first) < until)
+    fresh &= pl.col("__counted").is_null() | (pl.col("__counted") < pl.col("starts_on"))
+    units = sent.filter(fresh).group_by("sku", "location").agg(pl.col("new").sum().alias("__exported"))
+    rows = rows.join(units, on=["sku", "location"], how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("__exported").fill_null(0.0))
+    return rows.with_columns((pl.col("on_order") + pl.col("__exported")).alias("on_order"))
 
 
 def shelf(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> np.ndarray:

@@ -40,6 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 BASE = "recent level and season"
 REST = "recent sales"
 LIFT = "past bias"
+PLANNER = "planner's override"
 _SURE = 1e-9
 
 
@@ -60,6 +61,12 @@ class Explanation:
         if lift == 1.0:
             return self
         return Explanation(self.total * lift, {**self.parts, LIFT: self.total * (lift - 1)})
+
+    def overridden(self, units: float) -> Explanation:
+        """The same with the units that a planner has added (below 0: taken off); a part of its own."""
+        if units == 0.0:
+            return self
+        return Explanation(self.total + units, {**self.parts, PLANNER: units})
 
 
 def explain(point: FittedPoint, panel: Panel, series: int, horizon: int) -> Explanation:

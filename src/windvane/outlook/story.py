@@ -121,6 +121,9 @@ def _parts(
         return None
     fitted = load(run.folder / "models" / model)
     told = explain(fitted.point, panel, int(row[0]), fitted.horizon).lifted(fitted.lift)
+    if "overridden" in run.tables:
+        said = run.scan("overridden").filter(here).select((pl.col("new") - pl.col("old")).sum()).collect().item()
+        told = told.overridden(float(said or 0.0))
     return None if erased and abs(told.total - published) > _EXACT * max(abs(published), _EXACT) else told
 
 

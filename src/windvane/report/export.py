@@ -48,30 +48,46 @@ def export(run: RunLike, table: str, path: str | Path, format: str | None = None
     names = sorted(run.tables)
     if table not in names:
         raise InputError(f"This run has no table {table!r}.", f"It has: {', '.join(names) or 'none'}.", table=table)
-    frame = run.read(table)
+    write_frame(run.read(table), target, table, kind)
+    return target
+
+
+def write_frame(frame: pl.DataFrame, path: Path, name: str, kind: str | None = None) -> None:
+    """Write a frame to a file, whole or not at all; see :func:`export`.
+
+    Args:
+        frame: its rows.
+        path: where to write; its folder is made if it is missing.
+        name: name of the sheet, and of the table in errors.
+        kind: "csv", "parquet" or "xlsx"; by default the ending of ``path``.
+
+    Raises:
+        InputError: the frame is too long for xlsx.
+        StoreError: the file cannot be written.
+    """
+    kind = kind or path.suffix.removeprefix(".").lower()
     if kind == "xlsx" and frame.height > _ROWS:
         raise InputError(
-            f"Table {table!r} has {frame.height:,} rows; a spreadsheet holds {_ROWS:,}.",
+            f"Table {name!r} has {frame.height:,} rows; a spreadsheet holds {_ROWS:,}.",
             "Export it as csv or parquet.",
-            table=table,
+            table=name,
         )
     temporary: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, held = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=f".{kind}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, held = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".{kind}")
         os.close(handle)
         temporary = Path(held)
-        _save(frame, temporary, kind, table)
+        _save(frame, temporary, kind, name)
         temporary.chmod(0o644)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"Cannot write {target}: {error}.", "Choose another path.") from error
+        raise StoreError(f"Cannot write {path}: {error}.", "Choose another path.") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-    return target
 
 
 def guarded(frame: pl.DataFrame) -> pl.DataFrame:
