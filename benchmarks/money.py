@@ -5,7 +5,8 @@
 Every shop has two years behind it. From then on each policy orders once a week, lives with what it ordered, and sees
 only what it sold; all of them meet the same demand and the same lead times. Compared are usual practice (moving average
 and a normal safety stock), an order-up-to level at a service target, and the least expected cost, the latter two on
-the forecasts of each preset and on those of an oracle that knows the distribution of every coming day; and, where
+the forecasts of each preset and on those of an oracle that knows the distribution of every coming day, and of one that
+even sees how the weather that products share will turn; and, where
 ``--peer-python`` (or WINDVANE_PEER_PYTHON) names a Python that has it, stockcast's order-up-to level on the same
 forecasts. What a simulated shop says of forecasts holds for simulated shops; that a policy makes the best of its
 forecast holds anywhere.
@@ -23,13 +24,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from windvane import __version__
+from windvane.decisions.cover import cover
 from windvane.decisions.policies import LeastCost, MovingAverage, OrderUpTo, Policy, Seen
 from windvane.decisions.simulate import Look, simulate
 from windvane.decisions.terms import Terms
@@ -41,7 +43,7 @@ from windvane.sim import Settings
 from windvane.sim.play import Play, play
 
 PAST = 730
-ORACLE, USUAL = "oracle", "none"
+ORACLE, SEER, USUAL = "oracle", "oracle, weather too", "none"
 _LEVELS = (0.8, 0.95)
 
 
@@ -104,6 +106,7 @@ class Row:
         days: series times days.
         fill: share of units asked for that were there.
         served: share of reviews after which nothing was lost until the next one's order arrived.
+        promised: mean chance of that by the forecast, given what lay there and was ordered; NaN where nobody asked.
         turnover: cost of what was sold over cost of what lay in stock.
         seconds: of the play.
     """
@@ -115,6 +118,7 @@ class Row:
     days: int
     fill: float
     served: float
+    promised: float
     turnover: float
     seconds: float
 
@@ -137,10 +141,28 @@ def forecasts(shop: Play, preset: str, horizon: int, made: dict[int, Forecast]) 
     return shop.forecaster(look)
 
 
+class Promised:
+    """A policy, and the chances of lasting that its forecasts gave to what it ordered.
+
+    Whole units, and stock beyond the level from before, make the chance higher than the target.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.name, self.chances = policy, policy.name, list[float]()
+
+    def propose(self, seen: Seen, terms: Terms) -> np.ndarray:
+        """See :class:`windvane.decisions.policies.Policy`."""
+        units = self.policy.propose(seen, terms)
+        after = cover(seen.forecast, terms, seen.position + units, 0.95)
+        self.chances.append(float(1 - after.risk.mean()))
+        return units
+
+
 def judge(seed: int, name: str, policy: Policy, shop: Play, look: Look) -> Row:
     """Play and sum up."""
     begin = time.perf_counter()
-    ledger = simulate(policy, shop.stage, shop.terms, look)
+    asked = Promised(policy) if isinstance(policy, OrderUpTo) else None
+    ledger = simulate(asked or policy, shop.stage, shop.terms, look)
     return Row(
         seed=seed,
         policy=policy.name,
@@ -149,6 +171,7 @@ def judge(seed: int, name: str, policy: Policy, shop: Play, look: Look) -> Row:
         days=ledger.demand.size,
         fill=ledger.fill_rate(),
         served=served(ledger, shop),
+        promised=float(np.mean(asked.chances)) if asked else float("nan"),
         turnover=ledger.turnover(),
         seconds=time.perf_counter() - begin,
     )
@@ -198,9 +221,10 @@ def run(
     shop = play(settings, seed, PAST)
     horizon = max(int(shop.terms.leads.max()) + shop.terms.review, 28)
     rows = [judge(seed, USUAL, policies[0], shop, shop.oracle(1))]
-    for name in [*presets, ORACLE]:
+    for name in [*presets, ORACLE, SEER]:
         made: dict[int, Forecast] = {}
-        look = shop.oracle(horizon) if name == ORACLE else forecasts(shop, name, horizon, made)
+        oracle = name in (ORACLE, SEER)
+        look = shop.oracle(horizon, foreseen=name == SEER) if oracle else forecasts(shop, name, horizon, made)
         rows += [judge(seed, name, policy, shop, look) for policy in policies[1:]]
         for (what, width), (low, high) in coverage(shop, look, horizon, seed).items():
             say(f"seed {seed}, {name}: {what}, {width} days: 80 % interval {low:.3f}, 95 % {high:.3f}")
@@ -209,12 +233,36 @@ def run(
     return rows
 
 
+def kept(
+    options: argparse.Namespace, settings: Settings, seed: int, policies: list[Policy]
+) -> tuple[list[Row], list[str]]:
+    """Rows of one shop and what was said of it: played, or found where an earlier run has kept it."""
+    what = (options.products, options.days, options.service, seed, *options.presets, *(p.name for p in policies))
+    file = options.keep and options.keep / ("_".join(map(str, what)).replace(" ", "-") + ".json")
+    if file and file.exists():
+        held = json.loads(file.read_text(encoding="utf-8"))
+        for text in held["said"]:
+            print(text)
+        return [Row(**row) for row in held["rows"]], held["said"]
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        print(text, flush=True)
+
+    rows = run(settings, seed, options.presets, policies, say)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"rows": [asdict(row) for row in rows], "said": said}), encoding="utf-8")
+    return rows, said
+
+
 def line(row: Row) -> str:
     """One row in one line."""
     parts = ", ".join(f"{kind} {row.costs[kind] / row.days:.4f}" for kind in COSTS)
     return (
         f"seed {row.seed}, {row.policy} on {row.forecast}: {row.cost / row.days:.4f} a product and day ({parts}), "
-        f"fill rate {row.fill:.4f}, served {row.served:.4f}, {row.seconds:.0f} s"
+        f"fill rate {row.fill:.4f}, served {row.served:.4f}, promised {row.promised:.4f}, {row.seconds:.0f} s"
     )
 
 
@@ -226,8 +274,8 @@ def page(rows: list[Row], head: list[str], said: list[str]) -> str:
     lines = [
         *head, "",
         "| policy | forecast | money per product and day | " + " | ".join(k.replace("_", " ") for k in COSTS)
-        + " | times the oracle | lowest to highest | times usual practice | fill rate | served | turnover |",
-        "|---|---|---:|" + "---:|" * (len(COSTS) + 6),
+        + " | times the oracle | lowest to highest | times usual practice | fill rate | served | promised | turnover |",
+        "|---|---|---:|" + "---:|" * (len(COSTS) + 7),
     ]  # fmt: skip
     for policy, name in dict.fromkeys((row.policy, row.forecast) for row in rows):
         some = [row for row in rows if (row.policy, row.forecast) == (policy, name)]
@@ -238,7 +286,8 @@ def page(rows: list[Row], head: list[str], said: list[str]) -> str:
             + " | ".join(f"{value:.4f}" for value in means)
             + f" | {np.mean(ratio):.2f} | {min(ratio):.2f} to {max(ratio):.2f} "
             f"| {np.mean([r.cost / usual[r.seed] for r in some]):.2f} | {np.mean([r.fill for r in some]):.4f} "
-            f"| {np.mean([r.served for r in some]):.4f} | {np.mean([r.turnover for r in some]):.1f} |"
+            f"| {np.mean([r.served for r in some]):.4f} | {np.mean([r.promised for r in some]):.4f} "
+            f"| {np.mean([r.turnover for r in some]):.1f} |"
         )
     return (
         "\n".join([*lines, "", f"Shops: {', '.join(map(str, seeds))}. As printed:", "", *(f"    {s}" for s in said)])
@@ -254,21 +303,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=["fast"])
     parser.add_argument("--service", type=float, default=0.95)
     parser.add_argument("--peer-python", default=os.environ.get("WINDVANE_PEER_PYTHON", ""), help="with stockcast")
+    parser.add_argument("--keep", type=Path, help="folder where played shops are kept, and found by later runs")
     parser.add_argument("--out", type=Path, help="folder for money.md")
     options = parser.parse_args(arguments)
     if options.days < 35:
         parser.error("--days: give at least 35, so that a month can be scored after the first week.")
     settings = Settings(products=options.products, days=PAST + options.days)
-    said: list[str] = []
-
-    def say(text: str) -> None:
-        said.append(text)
-        print(text, flush=True)
-
     policies: list[Policy] = [MovingAverage(options.service), OrderUpTo(options.service), LeastCost()]
     if python := with_stockcast(options.peer_python):
         policies.append(Stockcast(options.service, python))
-    rows = [row for seed in options.seeds for row in run(settings, seed, options.presets, policies, say)]
+    told = [kept(options, settings, seed, policies) for seed in options.seeds]
+    rows, said = [row for found, _ in told for row in found], [text for _, texts in told for text in texts]
     command = shlex.join(["python", "benchmarks/money.py", *(sys.argv[1:] if arguments is None else arguments)])
     head = [
         "# Policies in money", "",

@@ -37,8 +37,8 @@ def test_lead_times_are_those_of_the_terms(shop):
     assert len(np.unique(shop.stage.waits - shop.terms.leads[:, :1])) > 3
 
 
-def test_the_oracle_knows_the_distribution_and_no_draw(shop):
-    look = shop.oracle(28)
+def test_the_oracle_that_sees_the_weather_knows_every_mean_and_no_draw(shop):
+    look = shop.oracle(28, foreseen=True)
     found = look(BEGIN, np.zeros((1, 0)), np.zeros((1, 0)))
     np.testing.assert_allclose(found.mean, shop.expected[:, BEGIN : BEGIN + 28], rtol=1e-5)
     demand = shop.stage.demand[:, BEGIN : BEGIN + 28]
@@ -48,6 +48,25 @@ def test_the_oracle_knows_the_distribution_and_no_draw(shop):
         assert low - 0.03 <= level <= high + 0.03
     # Paths sum to what is expected.
     assert found.totals(200).mean() == pytest.approx(found.mean.sum(axis=1).mean(), rel=0.03)
+
+
+def test_the_oracle_knows_how_the_weather_stands_and_not_how_it_turns():
+    """Over many days its means are right on average, and sums of categories are covered."""
+    place = play(Settings(products=120, days=520, shock=0.3, rate=6.0), seed=5, begin=200)
+    look = place.oracle(28)
+    category = np.unique(place.panel.static["category"].to_numpy(), return_inverse=True)[1]
+    ratio, inside = [], []
+    for morning in range(200, 490, 14):
+        found = look(morning, np.zeros((1, 0)), np.zeros((1, 0)))
+        seen = place.oracle(28, foreseen=True)(morning, np.zeros((1, 0)), np.zeros((1, 0)))
+        ratio.append(found.mean.sum() / seen.mean.sum())
+        paths, sold = found.totals(200), place.stage.demand[:, morning : morning + 28].sum(axis=1, dtype=float)
+        for group in range(category.max() + 1):
+            low, high = np.quantile(paths[category == group].sum(axis=0), [0.1, 0.9])
+            inside.append(low <= sold[category == group].sum() <= high)
+    assert np.mean(ratio) == pytest.approx(1, abs=0.06)
+    assert np.std(ratio) > 0.02
+    assert 0.72 < np.mean(inside) < 0.9
 
 
 def test_the_forecaster_sees_what_was_sold_and_not_what_was_asked_for_on_empty_days(shop):

@@ -31,9 +31,7 @@ def judge(
         emit(found.to_dicts())
         return
     first = found.row(0, named=True)
-    say(
-        f"{first['series']:,} series, {first['origins']} cutoffs that all foretell; cost in money per series and period."
-    )
+    say(f"{first['series']:,} series, {first['origins']} cutoffs that all foretell; cost per series and period.")
     show_frame(found.drop("origins", "series").rename({"saving": "best saves"}), "Forecasts by what came")
 
 

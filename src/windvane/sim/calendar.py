@@ -19,6 +19,8 @@ _EPOCH = date(1970, 1, 1)
 _BEFORE = 21
 """Days between the first deposit and the main festival."""
 _OWN_FIRST, _OWN_EVERY, _OWN_DAYS = 54, 91, 4
+KEEP = 0.95
+"""What a category's shared weather keeps from one day to the next."""
 OWN_EFFECT = 1.6
 """Factor on demand of the shop's own events (to the power of a category's sensitivity)."""
 
@@ -107,7 +109,7 @@ def calendar(settings: Settings, seed: int) -> Calendar:
     return Calendar(settings.start, settings.days, week, year, festival, sensitivity, shock, main, own)
 
 
-def _autoregression(noise: np.ndarray, keep: float = 0.95) -> np.ndarray:
+def _autoregression(noise: np.ndarray, keep: float = KEEP) -> np.ndarray:
     """A stationary AR(1) whose standard deviation is that of the noise."""
     out = np.empty_like(noise)
     level = noise[0]

@@ -4,28 +4,29 @@ The past is sold from full shelves. From the first morning of the play on, sales
 and days on which it was empty in the evening tell the forecaster nothing. Prices and promotions of the whole play are
 taken as planned in advance.
 
-The oracle knows the mean of every coming day, shocks included, and the distribution round it, but no draw: nobody can
-know more of demand before it comes.
+There are two oracles. One knows the law of demand and its present state, which make its distribution: every effect, and
+how the weather that a category shares stands today, but not how it will turn. The other knows that too, and with it
+the mean of every coming day and the distribution round it, but no draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from windvane.decisions.simulate import Look, Stage
 from windvane.decisions.terms import Terms
-from windvane.forecasts import Forecast
+from windvane.forecasts import Dependence, Forecast, identity_of
 from windvane.freq import Freq
 from windvane.futures import NEVER, Known
 from windvane.ingest.calendar.lay import with_holidays
 from windvane.ledger import Rates
 from windvane.panel import Panel, Stockouts
 from windvane.schema import QUANTILE_LEVELS
-from windvane.sim.calendar import Calendar, calendar
+from windvane.sim.calendar import KEEP, Calendar, calendar
 from windvane.sim.demand import demand
 from windvane.sim.draws import generators
 from windvane.sim.orders import location_names
@@ -50,6 +51,8 @@ class Play:
         expected: mean demand of every day, float64 [series, days and 60 more].
         zeros: share of days without any interest, float64 [series].
         size: size of the negative binomial, float64 [series].
+        weather: logarithm of what the category's shared weather makes of every day, float64 [series, days and 60 more].
+        turns: standard deviation of that weather (an AR(1) of :data:`windvane.sim.calendar.KEEP`).
     """
 
     panel: Panel
@@ -58,25 +61,59 @@ class Play:
     expected: np.ndarray
     zeros: np.ndarray
     size: np.ndarray
+    weather: np.ndarray
+    turns: float
 
-    def oracle(self, horizon: int, levels: tuple[float, ...] = _FINE) -> Look:
-        """Forecasts of somebody who knows every day's distribution; days are independent given it."""
+    def oracle(self, horizon: int, levels: tuple[float, ...] = _FINE, foreseen: bool = False) -> Look:
+        """Forecasts of somebody who knows the law of demand.
+
+        Args:
+            horizon: days ahead.
+            levels: probabilities of the quantiles.
+            foreseen: whether the weather to come is known too; days are independent given it.
+        """
 
         def look(morning: int, sold: np.ndarray, empty: np.ndarray) -> Forecast:
-            mean = self.expected[:, morning : morning + horizon]
+            mean, size = self.expected[:, morning : morning + horizon], self.size[:, None]
+            together = None
+            if not foreseen:
+                turn, spread = self._weather(morning, mean.shape[1])
+                mean = mean * turn
+                # Variance of a mean that is lognormal, as if it belonged to the gamma variable that a day is mixed by.
+                size = 1 / (1 / size + np.expm1(spread) * (1 + 1 / size))
+                together = self._together(float(np.sqrt(spread.mean())))
             return Forecast(
                 keys=self.stage.keys,
                 cutoff=self.stage.dates[morning - 1],
                 dates=self._dates(morning, mean.shape[1]),
                 mean=mean.astype(np.float32),
-                quantiles=_quantiles(mean, self.size[:, None], self.zeros[:, None], levels),
+                quantiles=_quantiles(mean, size, self.zeros[:, None], levels),
                 levels=levels,
                 identity=self.panel.identity,
+                dependence=together,
                 counts=True,
                 seed=morning,
             )
 
         return look
+
+    def _weather(self, morning: int, days: int) -> tuple[np.ndarray, np.ndarray]:
+        """What is expected of the weather over what it will be, [series, days], and its variance on the log scale."""
+        keep = KEEP ** np.arange(1, days + 1)[None, :]
+        spread = self.turns**2 * (1 - keep**2)
+        ahead = self.weather[:, morning : morning + days]
+        return np.exp(self.weather[:, morning - 1, None] * keep + spread / 2 - ahead), spread
+
+    def _together(self, deviation: float) -> Dependence:
+        """Categories that share their weather."""
+        names, code = np.unique(self.panel.static["category"].to_numpy(), return_inverse=True)
+        return replace(
+            Dependence.none(len(code)),
+            code=code[:, None].astype(np.int32),
+            groups=identity_of(pl.DataFrame({"category": names})),
+            shocks=np.tile(np.array([0.0, deviation, 0.0], np.float32), (len(names), 1)),
+            memory=KEEP,
+        )
 
     def forecaster(self, forecast: Callable[[Panel], Forecast]) -> Look:
         """Forecasts made each morning from what was sold, days with an empty shelf left out."""
@@ -169,6 +206,8 @@ def play(
         expected=wanted.expected.reshape(series, -1),
         zeros=np.repeat(made.zeros, places),
         size=np.repeat(made.size_of_nb, places),
+        weather=np.repeat(shared.log_shock[made.category], places, axis=0),
+        turns=settings.shock,
     )
 
 
