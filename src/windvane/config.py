@@ -211,9 +211,26 @@ class Decide(_Block):
         le=5,
         description="What holding a unit for a year costs (capital, space, risk), as a share of its cost.",
     )
+    budget: float = Field(
+        0, ge=0, description="Most money for all orders of the reorder list together; 0 = as much as they need."
+    )
+    smallest_order: dict[str, float] = Field(
+        {}, description="Least value of an order in money, by supplier; below it nothing is ordered there, or more."
+    )
+    delivery_cost: dict[str, float] = Field(
+        {},
+        description="Cost of one delivery whatever is on it in money, by supplier; what is not worth one waits.",
+    )
     assumed_cover: float = Field(
         21, ge=0, description="Days of recent sales assumed on hand, where there is no stock table."
     )
+
+    @field_validator("smallest_order", "delivery_cost")
+    @classmethod
+    def _money(cls, by_supplier: dict[str, float]) -> dict[str, float]:
+        if any(not 0 <= value < float("inf") for value in by_supplier.values()):
+            raise ValueError("must be money from 0")
+        return by_supplier
 
 
 class Config(_Block):

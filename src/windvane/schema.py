@@ -104,6 +104,9 @@ PLAN_STATES = ("approved", "edited", "declined", "exported")
 
 QUARANTINE_STATES = ("open", "fixed", "retrying", "retried", "dismissed")
 
+SUPPLIER_CLOSURE = "supplier closure"
+"""Kind of a row of ``calendar`` whose name is a supplier that is closed then; it moves deliveries, not demand."""
+
 ORDER_KINDS = ("sale", "return", "presale deposit", "gift", "suspected fake")
 
 RAW: Mapping[str, Table] = {
@@ -335,7 +338,13 @@ RAW: Mapping[str, Table] = {
                 _key("region", "region of the locations it holds for, or empty"),
                 _key("starts_on", "first day", DAY),
                 Column("ends_on", DAY, "last day", nullable=False, role="known"),
-                Column("kind", TEXT, "school holiday, own event, closure, ...; one covariate each", role="known"),
+                Column(
+                    "kind",
+                    TEXT,
+                    "school holiday, own event, closure, ...; one covariate each. 'supplier closure' = the supplier "
+                    "of that name (or 'all') is closed, and orders are longer on their way",
+                    role="known",
+                ),
                 _KNOWN_AT,
             ),
         ),

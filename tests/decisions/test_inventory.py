@@ -81,6 +81,10 @@ def test_golden(name):
     tables["supply"] = [where | {"supplier": "x"} | terms] if terms else []
     if "on_hand" in case:
         tables["stock"] = [where | {"date": panel.cutoff} | given(case, "on_hand", "on_order")]
+    if "closed_from" in case:
+        today = panel.dates[-1] + timedelta(days=1)
+        span = {n: today + timedelta(days=case[f"closed_{k}"]) for n, k in (("starts_on", "from"), ("ends_on", "to"))}
+        tables["calendar"] = [span | {"name": "all", "kind": schema.SUPPLIER_CLOSURE, "country": "", "region": ""}]
     settings = {"review": case["review"], "assumed_cover": case.get("assumed_cover", 14)}
     config = parse({"decide": settings})
     row = propose(forecast, panel, reader(**tables), config, "en").row(0, named=True)

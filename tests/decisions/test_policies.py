@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from windvane.decisions.cover import PATHS, cover
-from windvane.decisions.policies import LeastCost, MovingAverage, OrderUpTo, Seen, extra
+from windvane.decisions.policies import LeastCost, MinMax, MovingAverage, OrderUpTo, ReorderPoint, Seen, extra
 from windvane.decisions.terms import KEEPS, Terms
 from windvane.forecasts import Forecast, identity_of
 from windvane.ledger import Rates
 
 pytestmark = pytest.mark.tiny
-POLICIES = (OrderUpTo(), LeastCost(), MovingAverage())
+POLICIES = (OrderUpTo(), LeastCost(), MovingAverage(), MinMax(), ReorderPoint())
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -104,6 +104,24 @@ def test_orders_that_cost_something_last_as_long_as_the_economic_order_quantity(
     assert extra(look, terms(order_cost=50.0, holding=0.1, review=1, life=3)).tolist() == [20.0] * 6
     look.per_period[:] = 0.0
     assert extra(look, given).tolist() == [0.0] * 6
+
+
+def test_min_max_and_reorder_point_wait_and_then_order_for_long():
+    found, given = forecast(), terms(order_cost=40.0)
+    level = cover(found, given, np.zeros(6), 0.95).target
+    top = level + extra(cover(found, given, np.zeros(6), 0.95), given)
+    assert (top > level + 5).all()
+    for policy in (MinMax(), ReorderPoint()):
+        assert (policy.propose(Seen(np.zeros((6, 28)), level, np.zeros(6), lambda: found), given) == 0).all()
+    below = Seen(np.zeros((6, 28)), level - 1, np.zeros(6), lambda: found)
+    np.testing.assert_allclose(MinMax().propose(below, given), np.ceil(top - level + 1 - 1e-4))
+    units = ReorderPoint().propose(below, given)
+    far = ReorderPoint().propose(seen(found), given)
+    np.testing.assert_allclose(far / units, np.round(far / units), atol=1e-9)
+    assert (far >= level).all()
+    # Nothing is gained by waiting where orders are free: min max is order up to.
+    free = terms()
+    np.testing.assert_array_equal(MinMax().propose(seen(found), free), OrderUpTo().propose(seen(found), free))
 
 
 def test_usual_practice_is_mean_and_normal_safety_stock():

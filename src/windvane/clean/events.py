@@ -12,6 +12,7 @@ from windvane.clean.report import Findings
 from windvane.clean.watermark import Window
 from windvane.ingest.calendar import days_off, phases_between
 from windvane.panel import Known
+from windvane.schema import SUPPLIER_CLOSURE
 
 MOST_KINDS = 6
 """Most covariates made of the table ``calendar``; the rarest kinds are left out."""
@@ -37,6 +38,7 @@ def own_events(
     """
     if not rows.height:
         return {}
+    rows = rows.filter(pl.col("kind").fill_null("") != SUPPLIER_CLOSURE)
     rows = _current(rows).filter((pl.col("ends_on") >= calendar.start) & (pl.col("starts_on") <= calendar.end))
     units, which = _places(places, keys, home)
     kinds = rows.group_by("kind").len().sort(["len", "kind"], descending=[True, False])["kind"].to_list()

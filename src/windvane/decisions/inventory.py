@@ -7,14 +7,17 @@ order arrives a lead time after that. So what is ordered today must last for lea
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
 from windvane.config import Config, Decide
+from windvane.decisions.closures import closures, with_closures
 from windvane.decisions.costs import Read, economics, seen, terms
 from windvane.decisions.cover import cover as look
+from windvane.decisions.limits import shared, within_limits
 from windvane.decisions.policies import extra
 from windvane.decisions.terms import Terms
 from windvane.forecasts import Forecast
@@ -45,6 +48,11 @@ _WHY = {
         "cost": " {target} is where {margin} of margin lost per missing unit and {holding} of holding per unit and "
         "period are expected to cost least{orders}.",
         "orders": ", with {order_cost} per order",
+        "closed": " The supplier is closed: {days}.",
+        "limit_budget": " Of this {order} is ordered: the budget for all orders saves more elsewhere.",
+        "limit_smallest": " {order} is ordered instead: the supplier's least order value for all goods together.",
+        "limit_delivery": " {order} is ordered instead: all goods of the supplier together are not worth a delivery.",
+        "limit_money": " {order} is ordered instead: holding and lost margin together are then expected to be least.",
     },
     "zh": {
         "order": "现有库存 {on_hand} 加在途 {on_order}，约可售{days}；今天的订单须够用 {cover_days} 天"
@@ -61,6 +69,11 @@ _WHY = {
         "capacity": "（供应商最多供 {capacity}）",
         "cost": "按每缺一件损失毛利 {margin}、每件每期持有成本 {holding}{orders}计，{target} 的期望成本最低。",
         "orders": "、每单成本 {order_cost}",
+        "closed": "供应商歇业：{days}。",
+        "limit_budget": "其中只订 {order}：全部订单的预算用在别处更省。",
+        "limit_smallest": "改订 {order}：供应商对全部商品合计的最低订货金额。",
+        "limit_delivery": "改订 {order}：该供应商的全部商品合计也不值一次送货费。",
+        "limit_money": "改订 {order}：此时持有成本与损失毛利之和的期望最小。",
     },
 }
 
@@ -94,15 +107,22 @@ def propose(
     rows = economics(panel, read, settings, as_of).with_row_index("__row")
     rows = rows.hstack(_position(panel, read, settings, as_of).drop("sku", "location"))
     rows = _with_exported(rows, panel, read, settings, as_of)
+    usual, today = rows["lead_time"].to_numpy() + settings.review, panel.freq.last_day(panel.cutoff) + timedelta(days=1)
+    rows = with_closures(rows, today, settings.review, closures(read, as_of))
     days = panel.freq.days
     lead = _periods(rows["lead_time"].to_numpy(), panel)
-    cover = _periods(rows["lead_time"].to_numpy() + settings.review, panel)
+    cover = _periods((rows["lead_time"] + rows["review"]).to_numpy(), panel)
     repeat = min(_REPEAT[panel.freq.unit], forecast.horizon)
     stock = (rows["on_hand"] + rows["on_order"]).to_numpy()
     risk = _risks(forecast, (lead, cover), stock, (settings.service, config.forecast.paths), repeat)
     risk["service"] = np.full(len(stock), settings.service)
-    if settings.aim == "cost":
+    known = None
+    if settings.aim == "cost" or shared(settings):
         known = terms(panel, read, settings, as_of)
+        # What a closure adds to the time between is as if the supplier took that much longer.
+        later = np.floor(cover - _periods(usual, panel) + _TINY).astype(np.int64)
+        known = replace(known, leads=np.maximum(known.leads + later[:, None], 0))
+    if known is not None and settings.aim == "cost":
         risk |= _cheapest(forecast, known, stock, risk, (repeat, config.forecast.paths))
     reach = np.concatenate([np.zeros((len(stock), 1)), forecast.mean.cumsum(axis=1, dtype=np.float64)], axis=1)
     supply_days = _days_of_supply(reach, stock, repeat) * days
@@ -119,10 +139,13 @@ def propose(
         pl.Series("demand_lead", demand_by(reach[:, None, :], lead, repeat)[:, 0]).round(3),
         pl.Series("demand_cover", demand_by(reach[:, None, :], cover, repeat)[:, 0]).round(3),
         pl.Series("days_of_supply", supply_days, nan_to_null=True).round(2),
-        pl.lit(settings.review).alias("review"),
         assumed.list.join(", ").alias("assumed"),
     )
-    rows = _orders(rows).filter(pl.lit(pl.Series(_alive(panel))))
+    alive = pl.Series(_alive(panel))
+    rows = _orders(rows).with_columns(pl.when(pl.lit(alive)).then("order_now").otherwise(0.0).alias("order_now"))
+    if known is not None and shared(settings):
+        rows = within_limits(rows, forecast, known, settings, repeat)
+    rows = rows.filter(pl.lit(alive))
     rows = rows.with_columns(
         (pl.col("order_now") * pl.col("unit_cost")).alias("order_value"),
         (pl.col("unit_margin").fill_null(0.0).clip(0.0) * pl.col("__short")).round(4).alias("money_at_stake"),
@@ -357,7 +380,7 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         "on_order": _number(row["on_order"]),
         "target": _number(row["target"]),
         "gap": _number(row["__gap"]),
-        "order": _number(row["order_now"]),
+        "order": _number(alone := row.get("__alone", row["order_now"])),
         "pack": _number(row["pack"]),
         "moq": _number(row["moq"]),
         "capacity": _number(row["capacity"] or 0),
@@ -372,12 +395,16 @@ def _sentence(row: dict[str, float], words: dict[str, str]) -> str:
         money = {name: _number(row[key], 4) for name, key in (("margin", "unit_margin"), ("holding", "__holding"))}
         orders = words["orders"].format(order_cost=_number(row["__order_cost"], 2)) if row["__order_cost"] else ""
         least = words["cost"].format(target=numbers["target"], orders=orders, **money)
+    if row["__closed"]:
+        least += words["closed"].format(days=", ".join(row["__closed"]))  # type: ignore[arg-type]
     if row["__gap"] <= _TINY:
         return words["enough"].format(**numbers) + least
     rounding = ""
-    if row["order_now"] < row["__gap"] - _TINY:
+    if row.get("__limit"):
+        least += words[f"limit_{row['__limit']}"].format(order=_number(row["order_now"]))
+    if alone < row["__gap"] - _TINY:
         rounding = words["capacity"]
-    elif row["order_now"] > row["__gap"] + _TINY:
+    elif alone > row["__gap"] + _TINY:
         floor, packed = row["moq"] > row["__gap"] + _TINY, row["pack"] != 1
         name = ("both" if packed else "moq") if floor else ("pack" if packed else "whole")
         rounding = words[name]

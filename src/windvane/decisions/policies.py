@@ -99,6 +99,51 @@ class LeastCost:
         return terms.orders(gap)
 
 
+@dataclass(frozen=True)
+class MinMax:
+    """(R, s, S): once the position has fallen below what the next review needs, fill up for several reviews.
+
+    s is the stock that lasts until the order after the next one with a given chance, S is s and what the economic
+    order quantity lasts beyond a review (:func:`extra`). With a review every period it is (s, S).
+
+    Attributes:
+        service: that chance.
+        name: its name.
+    """
+
+    service: float = 0.95
+    name: str = "min max"
+
+    def propose(self, seen: Seen, terms: Terms) -> np.ndarray:
+        """See :class:`Policy`."""
+        found = cover(seen.forecast, terms, seen.position, self.service)
+        top = found.target + extra(found, terms)
+        return terms.orders(np.where(seen.position < found.target, top - seen.position, 0.0))
+
+
+@dataclass(frozen=True)
+class ReorderPoint:
+    """(R, s, nQ): once the position has fallen below what the next review needs, order whole multiples of one quantity.
+
+    The quantity is the economic order quantity, and at least what a review sells. With a review every period it is
+    (s, Q).
+
+    Attributes:
+        service: chance that s lasts until the order after the next one.
+        name: its name.
+    """
+
+    service: float = 0.95
+    name: str = "reorder point"
+
+    def propose(self, seen: Seen, terms: Terms) -> np.ndarray:
+        """See :class:`Policy`."""
+        found = cover(seen.forecast, terms, seen.position, self.service)
+        quantity = np.maximum(np.ceil(found.per_period * terms.review + extra(found, terms)), 1.0)
+        many = np.ceil(np.maximum(found.target - seen.position, 0.0) / quantity - 1e-9)
+        return terms.orders(many * quantity)
+
+
 def extra(found: Cover, terms: Terms) -> np.ndarray:
     """Units that are ordered beyond the next review because orders cost money, float64 [series]; within shelf life."""
     rates = terms.rates
