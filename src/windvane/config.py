@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from windvane.errors import ConfigError
 from windvane.schema import QUANTILE_LEVELS, TABLES
@@ -233,6 +233,44 @@ class Decide(_Block):
         return by_supplier
 
 
+class Pricing(_Block):
+    """What prices a run proposes."""
+
+    propose: bool = Field(
+        False, description="Whether runs propose prices; learning how demand answers to them takes a minute or more."
+    )
+    target: Literal["profit", "revenue"] = Field("profit", description="What prices are to earn.")
+    substitutes: bool = Field(
+        False, description="Whether products of the finest category answer to one another's prices."
+    )
+    change: float = Field(0.15, ge=0, description="Largest change from today's price, as a share of it.")
+    margin: float = Field(
+        0.0, ge=0, lt=1, description="Least margin, as a share of the price; never below cost anyhow."
+    )
+    category_change: dict[str, float] = Field({}, description="Largest change, by category.")
+    category_margin: dict[str, float] = Field({}, description="Least margin, by category.")
+    endings: tuple[float, ...] = Field(
+        (), description="What prices end in, as parts of 1: 0.99, 0.9; empty = any cent."
+    )
+    competitor: str = Field(
+        "competitor price", description="Name among the signals of the competitor's price of a product."
+    )
+    lowest_index: float = Field(0.0, ge=0, description="Least price, as a share of the competitor's; 0 = none.")
+    highest_index: float = Field(0.0, ge=0, description="Largest price, as a share of the competitor's; 0 = none.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Pricing:
+        if any(not 0 <= share < 1 for share in self.category_margin.values()):
+            raise ValueError("category_margin must be shares from 0 to below 1")
+        if any(not share >= 0 for share in self.category_change.values()):
+            raise ValueError("category_change must be shares from 0")
+        if any(not 0 <= end < 1 for end in self.endings):
+            raise ValueError("endings must be parts of 1: write x.99 as 0.99")
+        if 0 < self.highest_index < self.lowest_index:
+            raise ValueError("lowest_index must not be above highest_index")
+        return self
+
+
 class Config(_Block):
     """All settings of a workspace (``windvane.toml``)."""
 
@@ -242,6 +280,7 @@ class Config(_Block):
     backtest: Backtest = Backtest()
     forecast: ForecastSettings = ForecastSettings()
     decide: Decide = Decide()
+    pricing: Pricing = Pricing()
 
 
 def parse(values: dict[str, Any], origin: str = CONFIG_NAME) -> Config:

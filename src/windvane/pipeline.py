@@ -125,7 +125,7 @@ def forecast(work: Work) -> int:
 
 
 def decide(work: Work) -> int:
-    """Paths, stock, costs, lead times -> reorder."""
+    """Paths, stock, costs, lead times -> reorder; prices and what demand made of them -> price_plan, if asked for."""
     from windvane.decisions.inventory import propose
 
     config = work.run.config
@@ -133,7 +133,15 @@ def decide(work: Work) -> int:
         work.produced.forecast, work.cleaned.wanted, work.run.read, config, config.shop.language, work.run.as_of
     )
     work.run.write("reorder", plan)
-    return plan.height
+    if not config.pricing.propose:
+        return plan.height
+    from windvane.decisions.pricing.shop import price_plan
+
+    prices = price_plan(
+        work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language, work.run.as_of
+    )
+    work.run.write("price_plan", prices)
+    return plan.height + prices.height
 
 
 def monitor(work: Work) -> int:

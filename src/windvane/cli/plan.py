@@ -1,4 +1,4 @@
-"""``windvane plan list|approve|edit|decline|export|score``: what becomes of the orders that a run proposes."""
+"""``windvane plan list|approve|edit|decline|export|score``: what becomes of the orders and prices a run proposes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ app.add_typer(group, name="plan")
 Who = Annotated[str | None, typer.Option("--who", help="Planner; default the user who is logged in.")]
 Why = Annotated[str, typer.Option("--why", help="Reason; it is kept, and scored later.")]
 Where = Annotated[str | None, typer.Option("--location", "-l", help="Where, if sold at several.")]
-_SHOWN = ("rank", "supplier", "sku", "location", "proposed", "new", "state", "who", "note")
+Which = Annotated[str, typer.Option("--plan", help="Which plan: reorder or price_plan.")]
+_SHOWN = ("rank", "supplier", "sku", "location", "price_now", "gain", "proposed", "new", "state", "who", "note")
 
 
 def planner(who: str | None) -> str:
@@ -29,7 +30,7 @@ def planner(who: str | None) -> str:
 
 @group.callback()
 def plan() -> None:
-    """Approve, change, decline and export the orders that the latest run proposes; see how changes fared."""
+    """Approve, change, decline and export the orders or prices of the latest run; see how changes fared."""
 
 
 @group.command("list")
@@ -38,27 +39,32 @@ def list_lines(
         str | None, typer.Option(help="Only lines proposed, approved, edited, declined or exported.")
     ] = None,
     rows: Annotated[int, typer.Option("--rows", min=0, help="How many lines to show.")] = 20,
+    plan: Which = "reorder",
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Show the lines to order and what has become of them, most money at stake first."""
+    """Show the lines of a plan and what has become of them, most money at stake first."""
     import polars as pl
 
-    from windvane.plans.lines import left_behind, lines
+    from windvane.plans.lines import PLANS, left_behind, lines
 
     opened = workspace_at(workspace)
-    found = lines(opened).filter((pl.col("new") > 0) | (pl.col("proposed") > 0))
+    found = lines(opened, plan)
+    found = found.filter(PLANS[plan].acts | (pl.col("state") != "proposed"))
     counts = dict(found.group_by("state").len().sort("state").iter_rows())
-    value = float((found["new"] * found["unit_cost"].fill_null(0.0)).sum())
+    orders = plan == "reorder"
+    value = float((found["new"] * found["unit_cost"].fill_null(0.0) if orders else found["gain"]).sum())
     chosen = found if state is None else found.filter(pl.col("state") == state)
-    behind = left_behind(opened)
+    behind = left_behind(opened, plan)
     if as_json:
         emit({"states": counts, "value": value, "lines": chosen.head(rows).to_dicts(), "left_behind": behind.height})
         return
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing to order"
-    say(f"{told}; {value:,.0f} of money in all.")
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing to do"
+    say(f"{told}; {value:,.0f} of money {'in all' if orders else 'to gain by the prices proposed'}.")
     if chosen.height and rows:
-        show_frame(_short(chosen.head(rows)), f"Lines to order: {chosen.height:,}")
+        show_frame(
+            _short(chosen.head(rows)), f"{'Lines to order' if orders else 'Prices to change'}: {chosen.height:,}"
+        )
     if behind.height:
         names = ", ".join(behind["sku"].unique(maintain_order=True).head(5))
         say(f"[yellow]![/] {behind.height} approved or changed lines of earlier runs were never exported: {names}.")
@@ -70,6 +76,7 @@ def approve(
     location: Where = None,
     every: Annotated[bool, typer.Option("--all", help="All lines that are still proposed.")] = False,
     who: Who = None,
+    plan: Which = "reorder",
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
@@ -79,24 +86,25 @@ def approve(
     if bool(skus) == every:
         raise typer.BadParameter("name products, or --all.")
     chosen = None if every else [(sku, location) for sku in skus or ()]
-    _told(do(workspace_at(workspace), planner(who), chosen), "approved", as_json)
+    _told(do(workspace_at(workspace), planner(who), chosen, plan), "approved", as_json)
 
 
 @group.command()
 def edit(
     sku: Annotated[str, typer.Argument(help="Product.")],
-    units: Annotated[float, typer.Argument(help="Units to order.")],
+    value: Annotated[float, typer.Argument(help="Units to order, or price to ask.")],
     why: Why,
     location: Where = None,
     who: Who = None,
-    force: Annotated[bool, typer.Option("--force", help="Whatever pack, smallest and largest order say.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Whatever terms or rules say.")] = False,
+    plan: Which = "reorder",
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Change the units of a line; it then counts as approved."""
+    """Change the units or the price of a line; it then counts as approved."""
     from windvane.plans.lines import edit as do
 
-    _told(do(workspace_at(workspace), (sku, location), units, (planner(who), why), force), "edited", as_json)
+    _told(do(workspace_at(workspace), (sku, location), value, (planner(who), why), force, plan), "edited", as_json)
 
 
 @group.command()
@@ -105,32 +113,35 @@ def decline(
     why: Why,
     location: Where = None,
     who: Who = None,
+    plan: Which = "reorder",
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Decline lines: they are not ordered."""
+    """Decline lines: nothing is ordered, the price stays."""
     from windvane.plans.lines import decline as do
 
     chosen = [(sku, location) for sku in skus]
-    _told(do(workspace_at(workspace), planner(who), why, chosen), "declined", as_json)
+    _told(do(workspace_at(workspace), planner(who), why, chosen, plan), "declined", as_json)
 
 
 @group.command()
 def export(
     file: Annotated[Path, typer.Argument(help="File to write: .csv or .xlsx.")],
     who: Who = None,
+    plan: Which = "reorder",
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
     """Write approved and changed lines to a file for the suppliers; each leaves once."""
     from windvane.plans.lines import export as do
 
-    out = do(workspace_at(workspace), file, planner(who))
-    value = float(out["value"].fill_null(0.0).sum())
+    out = do(workspace_at(workspace), file, planner(who), plan)
+    value = float(out["value"].fill_null(0.0).sum()) if "value" in out.columns else None
     if as_json:
         emit({"file": str(file), "lines": out.height, "value": value})
     else:
-        say(f"[green]✓[/] {file}: {out.height:,} lines, {value:,.0f} of money, {out['supplier'].n_unique()} suppliers")
+        money = f", {value:,.0f} of money, {out['supplier'].n_unique()} suppliers" if value is not None else ""
+        say(f"[green]✓[/] {file}: {out.height:,} lines{money}")
 
 
 @group.command()
@@ -149,9 +160,9 @@ def score(workspace: Folder = Path("."), as_json: AsJson = False) -> None:
 
 
 def _short(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(_SHOWN).drop(
-        [name for name in ("supplier", "note", "who") if rows[name].null_count() == len(rows)]
-    )
+    """What fits a terminal: columns that the plan has and that are not empty."""
+    there = [name for name in _SHOWN if name in rows.columns]
+    return rows.select([name for name in there if rows[name].null_count() < rows.height])
 
 
 def _told(rows: pl.DataFrame, what: str, as_json: bool) -> None:

@@ -8,8 +8,9 @@ until the stock is counted again (:mod:`windvane.decisions.inventory`).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -22,12 +23,81 @@ from windvane.schema import DERIVED
 from windvane.store import Run, Workspace
 from windvane.store.disk import locked
 
-PLANS = {"reorder": "order_now"}
-"""Plans by the table of a run that holds them, and the column with what is proposed."""
-
 KEY = ["sku", "location"]
 _TINY = 1e-6
-_OUT = ("supplier", "sku", "location", "new", "unit_cost", "value", "proposed", "state", "who", "why")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a kind of plan is made of.
+
+    Attributes:
+        value: column with what is proposed.
+        acts: which lines bring something about, as they stand.
+        out: columns of an exported file, ``new`` among them.
+        shown: what ``new`` is called there.
+        check: raises if a planner's value breaks the rules of its line.
+    """
+
+    value: str
+    acts: pl.Expr
+    out: tuple[str, ...]
+    shown: str
+    check: Callable[[dict[str, float], float], None]
+
+
+def _terms(line: dict[str, float], value: float) -> None:
+    """Raise if a supplier would not take an order of so many units."""
+    if value <= _TINY:
+        return
+    packs = value / line["pack"]
+    broken = [
+        (abs(packs - round(packs)) > _TINY, f"comes in packs of {line['pack']:g}"),
+        (value < line["moq"] - _TINY, f"has a smallest order of {line['moq']:g}"),
+        (line["capacity"] is not None and value > (line["capacity"] or 0) + _TINY, f"is limited to {line['capacity']}"),
+    ]
+    said = [text for broke, text in broken if broke]
+    if said:
+        raise InputError(
+            f"{value:g} units of {line['sku']} cannot be ordered: it {' and '.join(said)}.",
+            "Order an amount that fits, or use --force.",
+            column="new",
+        )
+
+
+def _bounds(line: dict[str, float], value: float) -> None:
+    """Raise if a price breaks a rule of the shop."""
+    broken = [
+        (line["unit_cost"], -1, "its unit cost is {:.2f}"),
+        (line["lowest"], -1, "the lowest price allowed is {:.2f}"),
+        (line["highest"], 1, "the highest price allowed is {:.2f}"),
+    ]
+    said = [text.format(at) for at, side, text in broken if at is not None and side * (value - at) > _TINY]
+    if said:
+        raise InputError(
+            f"{value:.2f} is no price for {line['sku']}: {' and '.join(said)}.",
+            "Ask a price that fits, change the rules ([pricing] in windvane.toml), or use --force.",
+            column="new",
+        )
+
+
+PLANS: Mapping[str, Plan] = {
+    "reorder": Plan(
+        value="order_now",
+        acts=pl.col("new") > _TINY,
+        out=("supplier", "sku", "location", "new", "unit_cost", "value", "proposed", "state", "who", "why"),
+        shown="units",
+        check=_terms,
+    ),
+    "price_plan": Plan(
+        value="price",
+        acts=(pl.col("new") - pl.col("price_now")).abs() > _TINY,
+        out=("sku", "location", "price_now", "new", "proposed", "state", "who", "why"),
+        shown="price",
+        check=_bounds,
+    ),
+}
+"""Plans by the table of a run that holds them."""
 
 
 def lines(workspace: Workspace, plan: str = "reorder", run: Run | None = None) -> pl.DataFrame:
@@ -46,7 +116,9 @@ def lines(workspace: Workspace, plan: str = "reorder", run: Run | None = None) -
         InputError: there is no such plan.
     """
     run = run or workspace.runs.latest()
-    column = _column(plan)
+    column = _kind(plan).value
+    if plan not in run.tables:
+        raise InputError(f"run {run.id} has no {plan}.", "Ask for it in windvane.toml: [pricing] propose = true.")
     log = workspace.tables.read("plan_log").filter((pl.col("run") == run.id) & (pl.col("plan") == plan)).collect()
     log = log.select(*KEY, "state", pl.col("new").alias("__new"), "who", pl.col("why").alias("note"), "known_at")
     rows = run.read(plan).join(log, on=KEY, how="left", maintain_order="left")
@@ -77,51 +149,58 @@ def approve(
     with _alone(workspace):
         rows = _picked(workspace, plan, chosen)
         if chosen is None:
-            rows = rows.filter((pl.col("state") == "proposed") & (pl.col("new") > _TINY))
+            rows = rows.filter((pl.col("state") == "proposed") & _kind(plan).acts)
         return _log(workspace, plan, rows, "approved", who)
 
 
 def decline(
     workspace: Workspace, who: str, why: str, chosen: Sequence[tuple[str, str | None]], plan: str = "reorder"
 ) -> pl.DataFrame:
-    """Decline lines: nothing is to be done; see :func:`approve`."""
+    """Decline lines: nothing is ordered, today's price stays; see :func:`approve`."""
     _reason(why)
     with _alone(workspace):
-        rows = _picked(workspace, plan, chosen).with_columns(pl.lit(0.0).alias("new"))
+        stays = pl.lit(0.0) if plan == "reorder" else pl.col("price_now")
+        rows = _picked(workspace, plan, chosen).with_columns(stays.alias("new"))
         return _log(workspace, plan, rows, "declined", who, why)
 
 
 def edit(
-    workspace: Workspace, series: tuple[str, str | None], value: float, said: tuple[str, str], force: bool = False
+    workspace: Workspace,
+    series: tuple[str, str | None],
+    value: float,
+    said: tuple[str, str],
+    force: bool = False,
+    plan: str = "reorder",
 ) -> pl.DataFrame:
-    """Change the units of an order line; the change counts as approved.
+    """Change a line; the change counts as approved.
 
     Args:
         workspace: the shop.
         series: sku, and location where the product has several lines.
-        value: units to order.
+        value: units to order, or price to ask.
         said: who, and why.
-        force: order what the supplier's terms do not allow.
+        force: whatever the supplier's terms, or the rules on prices, say.
+        plan: its name.
 
     Returns:
         The line.
 
     Raises:
-        InputError: no such line, it was exported, no reason, or the units break the supplier's terms; names them.
+        InputError: no such line, it was exported, no reason, or the value breaks terms or rules; names them.
     """
     who, why = said
     _reason(why)
     with _alone(workspace):
-        rows = _picked(workspace, "reorder", [series])
+        rows = _picked(workspace, plan, [series])
         if rows.height != 1:
             places = ", ".join(rows["location"])
             raise InputError(f"{series[0]} has {rows.height} lines.", f"Name a location: {places}.", column="location")
-        line = rows.row(0, named=True)
-        if not value >= 0:
-            raise InputError(f"{value} units cannot be ordered.", "Give a number from 0.", column="new")
-        if value > _TINY and not force:
-            _terms(line, value)
-        return _log(workspace, "reorder", rows.with_columns(pl.lit(float(value)).alias("new")), "edited", who, why)
+        if not 0 <= value < float("inf"):
+            what = "cannot be ordered" if plan == "reorder" else "is no price"
+            raise InputError(f"{value} {what}.", "Give a number from 0.", column="new")
+        if not force:
+            _kind(plan).check(rows.row(0, named=True), value)
+        return _log(workspace, plan, rows.with_columns(pl.lit(float(value)).alias("new")), "edited", who, why)
 
 
 def export(workspace: Workspace, path: str | Path, who: str, plan: str = "reorder") -> pl.DataFrame:
@@ -134,7 +213,7 @@ def export(workspace: Workspace, path: str | Path, who: str, plan: str = "reorde
         plan: its name.
 
     Returns:
-        The lines written: supplier, sku, location, new, unit_cost, value (money), proposed, state, who, why.
+        The lines written, with new (units, or prices), proposed, state, who, why, and for orders value (money).
 
     Raises:
         InputError: no line is approved, or the file's name says neither format.
@@ -147,13 +226,13 @@ def export(workspace: Workspace, path: str | Path, who: str, plan: str = "reorde
         raise InputError(f"{target} is there already.", "Choose another name: an order is sent once.")
     with _alone(workspace):
         rows = lines(workspace, plan)
-        rows = rows.filter(pl.col("state").is_in(["approved", "edited"]) & (pl.col("new") > _TINY))
+        rows = rows.filter(pl.col("state").is_in(["approved", "edited"]) & _kind(plan).acts)
         if not rows.height:
             raise InputError("no line is approved or changed.", "First: windvane plan approve", table=plan)
         out = rows.with_columns((pl.col("new") * pl.col("unit_cost")).alias("value"), pl.col("note").alias("why"))
-        out = out.select(_OUT).sort("supplier", "sku", "location", nulls_last=True)
+        out = out.select(_kind(plan).out).sort([n for n in ("supplier", *KEY) if n in _kind(plan).out], nulls_last=True)
         # The file first: what is marked as exported must be there to be sent.
-        write_frame(out.rename({"new": "units"}), target, plan)
+        write_frame(out.rename({"new": _kind(plan).shown}), target, plan)
         try:
             _log(workspace, plan, rows, "exported", who, None, target.name)
         except BaseException:
@@ -169,7 +248,7 @@ def left_behind(workspace: Workspace, plan: str = "reorder") -> pl.DataFrame:
     return log.filter(pl.col("state").is_in(["approved", "edited"])).sort("run", *KEY)
 
 
-def _column(plan: str) -> str:
+def _kind(plan: str) -> Plan:
     if plan not in PLANS:
         raise InputError(f"there is no plan {plan!r}.", f"Plans: {', '.join(PLANS)}.")
     return PLANS[plan]
@@ -199,23 +278,6 @@ def _picked(workspace: Workspace, plan: str, chosen: Sequence[tuple[str, str | N
     return out
 
 
-def _terms(line: dict[str, float], value: float) -> None:
-    """Raise if a supplier would not take an order of so many units."""
-    packs = value / line["pack"]
-    broken = [
-        (abs(packs - round(packs)) > _TINY, f"comes in packs of {line['pack']:g}"),
-        (value < line["moq"] - _TINY, f"has a smallest order of {line['moq']:g}"),
-        (line["capacity"] is not None and value > (line["capacity"] or 0) + _TINY, f"is limited to {line['capacity']}"),
-    ]
-    said = [text for broke, text in broken if broke]
-    if said:
-        raise InputError(
-            f"{value:g} units of {line['sku']} cannot be ordered: it {' and '.join(said)}.",
-            "Order an amount that fits, or use --force.",
-            column="new",
-        )
-
-
 def _log(
     workspace: Workspace,
     plan: str,
@@ -231,6 +293,7 @@ def _log(
     if not rows.height:
         return rows
     now, run = CLOCK.now().replace(tzinfo=None), workspace.runs.latest()
+    orders = plan == "reorder"
     frame = rows.select(
         pl.lit(run.id).alias("run"),
         pl.lit(plan).alias("plan"),
@@ -241,10 +304,10 @@ def _log(
         pl.lit(who).alias("who"),
         (pl.col("note") if why is None else pl.lit(why)).cast(pl.String).alias("why"),
         pl.lit(file, pl.String).alias("file"),
-        (pl.col("on_hand") + pl.col("on_order")).alias("stock"),
+        (pl.col("on_hand") + pl.col("on_order") if orders else pl.lit(None, pl.Float64)).alias("stock"),
         pl.lit(first_day(run)).alias("starts_on"),
-        (pl.col("lead_time") + pl.col("review")).alias("days"),
-        "unit_margin",
+        (pl.col("lead_time") + pl.col("review") if orders else pl.lit(None, pl.Float64)).alias("days"),
+        (pl.col("unit_margin") if orders else pl.lit(None, pl.Float64)).alias("unit_margin"),
         "unit_cost",
         pl.lit(now, pl.Datetime("us")).alias("known_at"),
     )

@@ -24,8 +24,9 @@ class Rules:
     Attributes:
         lowest: least price.
         highest: largest price.
-        change: largest change from today's price, as a share of it; infinite = any.
-        margin: least margin, as a share of the price; prices below cost are never allowed, whatever this says.
+        change: largest change from today's price, as a share of it; infinite = any. One for all, or per product.
+        margin: least margin, as a share of the price; prices below cost are never allowed, whatever this says. One for
+            all, or per product.
         endings: what prices end in, as parts of 1, such as 0.99 (9.99, 10.99) or 0.9 (9.9 元); empty = any cent.
         competitor: the competitor's price.
         index: least and largest price as a share of the competitor's.
@@ -33,16 +34,16 @@ class Rules:
 
     lowest: np.ndarray | None = None
     highest: np.ndarray | None = None
-    change: float = 0.2
-    margin: float = 0.0
+    change: float | np.ndarray = 0.2
+    margin: float | np.ndarray = 0.0
     endings: tuple[float, ...] = ()
     competitor: np.ndarray | None = None
     index: tuple[float, float] = (0.0, np.inf)
 
     def __post_init__(self) -> None:
-        if not self.change >= 0:
+        if not np.all(np.asarray(self.change) >= 0):
             raise InputError(f"the largest change is {self.change}.", "Give a share from 0.", column="change")
-        if not 0 <= self.margin < 1:
+        if not np.all((np.asarray(self.margin) >= 0) & (np.asarray(self.margin) < 1)):
             raise InputError(f"the least margin is {self.margin}.", "Give a share from 0 to below 1.", column="margin")
         wrong = [end for end in self.endings if not 0 <= end < 1]
         if wrong:
@@ -82,16 +83,17 @@ def limits(rules: Rules, today: np.ndarray, cost: np.ndarray) -> Limits:
     count = len(today)
     blank = np.full(count, np.nan)
     rival = blank if rules.competitor is None else rules.competitor
+    margin, change = np.broadcast_to(rules.margin, count), np.broadcast_to(rules.change, count)
     lower = {
         "cost": cost,
-        "margin": cost / (1 - rules.margin) if rules.margin > 0 else blank,
+        "margin": np.where(margin > 0, cost / (1 - margin), np.nan),
         "lowest": blank if rules.lowest is None else rules.lowest,
-        "change": np.maximum(today * (1 - rules.change), _CENT),
+        "change": np.maximum(today * (1 - change), _CENT),
         "competitor": rival * rules.index[0] if rules.index[0] > 0 else blank,
     }
     upper = {
         "highest": blank if rules.highest is None else rules.highest,
-        "change": today * (1 + rules.change) if np.isfinite(rules.change) else blank,
+        "change": np.where(np.isfinite(change), today * (1 + change), np.nan),
         "competitor": rival * rules.index[1] if np.isfinite(rules.index[1]) else blank,
     }
     below, above = np.stack(list(lower.values())), np.stack(list(upper.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -56,6 +56,14 @@ class PriceResponse:
         shape = (-1,) + (1,) * (price.ndim - 1)
         moved = powered(np.log(price / self.reference.reshape(shape)), self.power)
         return np.nan_to_num(self.own.reshape(shape) * moved)
+
+    def take(self, rows: np.ndarray) -> PriceResponse:
+        """That of some series, by row number; rivals left out still stand for the prices that they had."""
+        names = (
+            *("keys", "reference", "own", "own_error", "cross", "cross_error", "lowest", "highest", "varied", "rivals"),
+            *("pairs", *(("member",) if len(self.member) else ())),
+        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def interval(self, level: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the own elasticity's interval, float64 [series] each."""
