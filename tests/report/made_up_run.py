@@ -202,6 +202,34 @@ def _grouped(frame: pl.DataFrame, level: str) -> pl.DataFrame:
     ).select(frame.columns)  # fmt: skip
 
 
+def price_plan(skus: list[str], rng: np.random.Generator) -> pl.DataFrame:
+    """Prices proposed by a run that was asked for them; the last three stay, for three reasons."""
+    count = len(skus)
+    now, own = rng.uniform(3, 30, count).round(2), rng.uniform(-3.5, -0.8, count)
+    price = (now * rng.choice([0.9, 0.95, 1.05, 1.1], count)).round(2)
+    price[-3:] = now[-3:]
+    units = rng.uniform(5, 300, count)
+    sold = units * (price / now) ** own
+    cost = now * 0.6
+    clash = "cost: at least 9.00 / change: at most 8.00"
+    gain = np.sort(np.where(price == now, 0.0, rng.uniform(1, 90, count)))[::-1]
+    frame = pl.DataFrame(
+        {
+            "sku": skus, "location": ["all"] * count, "price_now": now, "price": price, "elasticity": own,
+            "elasticity_low": own - 0.4, "elasticity_high": own + 0.4, "varied": rng.random(count) < 0.8,
+            "units": units, "new_units": sold, "earned": units * (now - cost),
+            "new_earned": units * (now - cost) + gain,
+            "gain": gain, "lowest": now * 0.9, "highest": now * 1.1,
+            "bound": [str(rng.choice(["change", "margin"])) if k % 2 else None for k in range(count)],
+            "conflict": [clash if k == count - 3 else None for k in range(count)],
+            "unit_cost": [None if k == count - 2 else c for k, c in enumerate(cost.tolist())],
+            "why": ["stored words"] * count, "rank": range(1, count + 1),
+        }
+    )  # fmt: skip
+    types = schema.DERIVED["price_plan"].types
+    return frame.select(list(types)).cast(dict(types))  # type: ignore[arg-type]
+
+
 def _reorder(skus: list[str], rate: np.ndarray, price: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
     count = len(skus)
     lead, review = rng.choice([5.0, 7.0, 12.0], count), np.full(count, 7.0)

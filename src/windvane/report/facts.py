@@ -147,7 +147,10 @@ class Facts:
         return block if isinstance(block, Mapping) else {}
 
 
-_OTHER = ("trends", "leaderboard", "scores", "reorder", "findings", "cleaning", "accuracy", "totals")
+_OTHER = (
+    *("trends", "leaderboard", "scores", "reorder", "findings", "cleaning", "accuracy", "totals"),
+    *("price_plan", "overridden"),
+)
 
 
 def gather(run: RunLike) -> Facts:

@@ -17,7 +17,7 @@ import polars as pl
 
 from windvane import screen
 from windvane.errors import StoreError
-from windvane.report import evidence, figures, reorder, sections
+from windvane.report import evidence, figures, prices, reorder, sections
 from windvane.report.facts import Facts, RunLike, fans, gather
 from windvane.report.numbers import SYMBOLS, Shown, symbol
 from windvane.report.pen import Pen, safe
@@ -98,6 +98,7 @@ def render(run: RunLike, language: str | None = None, history: Sequence[RunLike]
             sections.fans(facts, chosen, pen),
             evidence.accuracy(facts, pen),
             sections.order_list(facts, listing, pen),
+            prices.prices(facts, pen),
             evidence.data(facts, pen),
             evidence.made(facts, history or (), pen),
         )
@@ -222,7 +223,7 @@ def _document(facts: Facts, pen: Pen, body: str, held: dict[str, Any]) -> str:
             f'<link rel="icon" href="{_icon()}">\n',
             f"<style>{style_variables()}{_asset('style.css')}</style>\n</head>\n<body>\n",
             f'<a class="skip" href="#main">{pen.t("report.skip")}</a>',
-            _bar(pen),
+            _bar(facts, pen),
             _hero(facts, pen, shop),
             f'<main id="main"><noscript><p class="banner">{pen.t("report.no_script")}</p></noscript>{body}</main>',
             f"<footer>{_asset('logo.svg')}<p>{pen.t('report.footer')}</p></footer>\n",
@@ -233,8 +234,9 @@ def _document(facts: Facts, pen: Pen, body: str, held: dict[str, Any]) -> str:
     )
 
 
-def _bar(pen: Pen) -> str:
-    names = ("overview", "trends", "forecasts", "accuracy", "reorder", "data", "made")
+def _bar(facts: Facts, pen: Pen) -> str:
+    some = ("prices",) if facts.tables["price_plan"].height else ()
+    names = ("overview", "trends", "forecasts", "accuracy", "reorder", *some, "data", "made")
     links = "".join(f'<a href="#{n}">{pen.t(f"report.nav.{n}")}</a>' for n in names)
     return (
         f'<div class="bar"><a class="brand" href="#top">{_asset("logo.svg")}<b>{pen.t("report.brand")}</b></a>'

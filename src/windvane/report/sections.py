@@ -483,7 +483,22 @@ def fans(facts: Facts, chosen: dict[str, list[int]], pen: Pen) -> str:
         for group, places in chosen.items()
         if places
     )
-    return section(pen, "forecasts", f'{search}<p class="legend">{key}</p>{groups}', pen.t("report.fans.lead"))
+    body = f'{search}{_overridden(facts, pen)}<p class="legend">{key}</p>{groups}'
+    return section(pen, "forecasts", body, pen.t("report.fans.lead"))
+
+
+def _overridden(facts: Facts, pen: Pen) -> str:
+    """A line that says where planners' own figures stand in the forecasts; nothing where none do."""
+    said = facts.tables["overridden"]
+    if not said.height:
+        return ""
+    counts = {
+        "count": Shown("count", said.select("sku", "location").n_unique()),
+        "old": Shown("units", float(said["old"].sum())),
+        "new": Shown("units", float(said["new"].sum())),
+    }
+    who = ", ".join(said["who"].unique().sort().to_list())
+    return f'<p class="note">{pen.t("report.fans.overridden", **counts)} ({safe(who)})</p>'
 
 
 def _periods(facts: Facts, group: str) -> dict[str, Value | Text]:
