@@ -17,7 +17,7 @@ _FIRMS = (np.inf, 60.0, 15.0)
 """Units that draw a series' own weekday to the group's; infinite = it has none."""
 _STRIDE = {"1h": 24, "1d": 14, "1w": 1, "1mo": 1}
 _WINDOW = {"1h": 1344, "1d": 224, "1w": 104, "1mo": 48}
-_POOL = 1.0  # weight of what suits all series of a kind in the choice for one of them
+_POOL = (0.15, 1.0)  # weight of what suits all series of a kind in the choice for one of them: usual, seasonal goods
 _YEARS = 1.1  # over which seasonal goods are judged: the newest half a year may hold none of their season
 
 
@@ -76,5 +76,5 @@ def _best(loss: np.ndarray, kind: np.ndarray) -> np.ndarray:
         pooled = np.arange(loss.shape[1], dtype=np.float64)
         if sure.any():
             pooled = own[rows[sure]].clip(max=10).mean(axis=0)
-        choice[rows] = np.where(sure[:, None], own[rows] + _POOL * pooled, pooled).argmin(axis=1)
+        choice[rows] = np.where(sure[:, None], own[rows] + _POOL[int(which)] * pooled, pooled).argmin(axis=1)
     return choice
