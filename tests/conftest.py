@@ -11,3 +11,8 @@ for _name in ("WINDVANE_THREADS", "OMP_NUM_THREADS"):
 # A slow machine is no failure.
 settings.register_profile("windvane", deadline=None)
 settings.load_profile("windvane")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names of cases made of bytes: an archive holds the second that it was packed in, and workers collect apart."""
+    return "bytes" if isinstance(val, bytes) else None
