@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from windvane.futures import FILLED
 from windvane.panel import Panel
@@ -26,7 +27,10 @@ YEARS = 1.9  # length of a panel, in years, from which a season of the year can 
 PERIODS = {"1h": 8766.0, "1d": 365.25, "1w": 52.1775, "1mo": 12.0}
 """Periods of a year."""
 
-_MONTH_WAVES, _YEAR_WAVES, _YEAR_WEEKS = 3, 2, 53
+_MONTH_WAVES, _YEAR_WAVES = 3, 2
+WEEKS = 53
+"""Weeks of the year, counted from its first day; the last is a day or two long."""
+
 SEASON = ("year", "year week")
 """Sources of columns that come round once a year."""
 _STEADY, _WAVE, _EVENT, _BESIDE = 0.5, 0.1, 0.5, 0.1  # how far effects lie from none, as standard deviations of logs
@@ -101,7 +105,7 @@ def columns(panel: Panel, names: tuple[str, ...]) -> tuple[Column, ...]:
     if unit in ("1d", "1w", "1mo") and time >= YEARS * PERIODS[unit]:
         made += [Column(f"year wave {k}", "year", k, 0, 0.0, _STEADY) for k in range(2 * _YEAR_WAVES)]
         if unit == "1d":
-            made += [Column(f"year week {k}", "year week", k, 0, 0.0, _STEADY) for k in range(_YEAR_WEEKS)]
+            made += [Column(f"year week {k}", "year week", k, 0, 0.0, _STEADY) for k in range(WEEKS)]
     lags = (0, -1, 1) if unit == "1d" else (0,)
     for name in names:
         if name in CLOSED:
@@ -220,6 +224,12 @@ def occasions(values: np.ndarray, code: int) -> Occasions:
     return Occasions(there, first, last, (number - np.maximum.accumulate(np.where(first, number - 1, 0))) * there)
 
 
+def week_of_year(dates: pl.Series) -> np.ndarray:
+    """Week of the year of each date, 0 .. 52."""
+    found: np.ndarray = (dates.dt.ordinal_day().to_numpy() - 1) // 7
+    return found
+
+
 def _cycles(panel: Panel, number: np.ndarray) -> dict[str, np.ndarray]:
     """Calendar columns by source and code, [codes, periods]."""
     unit, out = panel.freq.unit, {}
@@ -231,8 +241,7 @@ def _cycles(panel: Panel, number: np.ndarray) -> dict[str, np.ndarray]:
         hour = dates.dt.hour().to_numpy()[None, :] == np.arange(24)[:, None]
         out["hour"], out["weekend hour"] = hour, hour & (weekday >= 5)[None, :]
     if unit == "1d":
-        week = np.minimum((dates.dt.ordinal_day().to_numpy() - 1) // 7, _YEAR_WEEKS - 1)
-        out["year week"] = week[None, :] == np.arange(_YEAR_WEEKS)[:, None]
+        out["year week"] = week_of_year(dates)[None, :] == np.arange(WEEKS)[:, None]
         share = (dates.dt.day().to_numpy() - 1) / dates.dt.month_end().dt.day().to_numpy()
         out["month"] = _waves(share, _MONTH_WAVES)
     out["year"] = _waves(number / PERIODS[unit], _YEAR_WAVES)

@@ -15,10 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from windvane.models.series_table import SeriesTable
+from windvane.models.structured.design import WEEKS, YEARS, week_of_year
 from windvane.panel import Panel
 
-WEEKS = 53
-_YEARS = 1.9  # of history from which a season of a series can be told
 _REACH = 2.0  # weeks that a week's neighbours count over (standard deviation of a normal kernel)
 _DRAWN = 12.0  # units that draw a week's ratio to that of the waves
 _LITTLE = 4.0  # units added to a year's sales before growth is taken from them
@@ -39,9 +38,9 @@ def learn(panel: Panel, due: np.ndarray) -> SeriesTable | None:
         due: what days, prices and promotions multiplied sales by, float32 [series, time].
     """
     days = panel.freq.days
-    if panel.freq.unit not in ("1d", "1w") or panel.shape[1] * days < _YEARS * 365.25:
+    if panel.freq.unit not in ("1d", "1w") or panel.shape[1] * days < YEARS * 365.25:
         return None
-    old = np.flatnonzero((panel.shape[1] - panel.launch) * days >= _YEARS * 365.25)
+    old = np.flatnonzero((panel.shape[1] - panel.launch) * days >= YEARS * 365.25)
     if not len(old):
         return None
     week, year = _weeks(panel, 0, panel.shape[1])
@@ -88,7 +87,7 @@ def values(table: SeriesTable, panel: Panel, width: int) -> np.ndarray:
 def _weeks(panel: Panel, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Week of the year, 0 .. 52, and year of each period."""
     dates = panel.freq.dates(np.arange(panel.first + first, panel.first + stop))
-    return (dates.dt.ordinal_day().to_numpy() - 1) // 7, dates.dt.year().to_numpy()
+    return week_of_year(dates), dates.dt.year().to_numpy()
 
 
 def _by_cell(of: np.ndarray, cell: np.ndarray, years: int) -> np.ndarray:
