@@ -169,7 +169,7 @@ class Forecast:
         Raises:
             InputError: a column or a step is missing, or the quantiles cross; names it.
         """
-        names = [n for n in frame.columns if n[:1] == "q" and n[1:].replace(".", "", 1).isdigit()]
+        names = [n for n in frame.columns if is_quantile(n)]
         for need in (*keys, "cutoff", "date", "step"):
             if need not in frame.columns:
                 raise InputError(f"the forecast has no column {need!r}.", "Add or rename it.", column=need)
@@ -236,6 +236,11 @@ class Forecast:
         for rows, paths in self.paths(n):
             out[rows] = paths[:, :, :steps].sum(axis=2, dtype=np.float64)
         return out
+
+
+def is_quantile(name: str) -> bool:
+    """Whether a column is a quantile's: ``q0.1`` is, ``quantity`` is not."""
+    return name[:1] == "q" and name[1:].replace(".", "", 1).isdigit()
 
 
 def between(levels: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

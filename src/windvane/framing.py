@@ -11,6 +11,7 @@ import polars as pl
 
 from windvane import freq as freqs
 from windvane.errors import InputError
+from windvane.forecasts import is_quantile
 from windvane.freq import Freq
 from windvane.panel import Known, Panel
 
@@ -39,7 +40,7 @@ def panel_from_frame(
     if not rows.height:
         raise InputError("the frame has no rows.", "Give at least one row of sales.")
     for name in keys:
-        if name in RESERVED or (name[:1] == "q" and name[1:].replace(".", "", 1).isdigit()):
+        if name in RESERVED or is_quantile(name):
             raise InputError(
                 f"key column {name!r} has a name that forecasts use themselves.", "Rename it.", column=name
             )

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from windvane.backtest.metrics import pit
+from windvane.forecasts import is_quantile
 from windvane.panel import Panel
 from windvane.schema import DERIVED
 
@@ -30,7 +31,7 @@ def accuracy(previous: pl.DataFrame, previous_run: str, panel: Panel) -> pl.Data
         their sum per period ('total': the mean's errors; a sum has no interval here); empty if nothing has closed
         since.
     """
-    names = [n for n in previous.columns if n[:1] == "q" and n[1:].replace(".", "", 1).isdigit()]
+    names = [n for n in previous.columns if is_quantile(n)]
     names.sort(key=lambda n: float(n[1:]))
     levels = np.array([float(n[1:]) for n in names])
     rows = previous.select("sku", "location", "date", "mean", *names).with_columns(

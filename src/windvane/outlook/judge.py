@@ -19,7 +19,7 @@ from windvane.backtest.metrics import pinball
 from windvane.backtest.money import money, window
 from windvane.decisions.terms import Terms
 from windvane.errors import InputError
-from windvane.forecasts import Forecast, identity_of, tidy
+from windvane.forecasts import Forecast, identity_of, is_quantile, tidy
 from windvane.panel import Panel
 from windvane.schema import QUANTILE_LEVELS
 
@@ -97,7 +97,7 @@ def read_forecasts(frame: pl.DataFrame, panel: Panel) -> dict[str, list[Forecast
         InputError: a column is missing, or steps are; names it.
     """
     keys = panel.keys.columns
-    names = [n for n in frame.columns if n[:1] == "q" and n[1:].replace(".", "", 1).isdigit()]
+    names = [n for n in frame.columns if is_quantile(n)]
     for need in (*keys, "cutoff", "date"):
         if need not in frame.columns:
             raise InputError(f"the sheet has no column {need!r}.", "Add or rename it.", column=need)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from windvane import schema
+from windvane.forecasts import is_quantile
 from windvane.freq import shifted
 from windvane.report.numbers import Kind
 
@@ -163,7 +164,7 @@ def gather(run: RunLike) -> Facts:
     panel_types = {c: schema.DERIVED["panel"][c].type for c in (*KEY, "date", "sales", "revenue", "price")}
     panel = _scan(run, "panel", panel_types)
     forecasts = _read(run, "forecasts", schema.DERIVED["forecasts"].types)
-    quantiles = sorted((c for c in forecasts.columns if _is_quantile(c)), key=lambda c: float(c[1:]))
+    quantiles = sorted((c for c in forecasts.columns if is_quantile(c)), key=lambda c: float(c[1:]))
     freq = str(((run.manifest.get("config") or {}).get("clean") or {}).get("freq", "1d"))
     horizon = int(forecasts["step"].max() or 0) if forecasts.height else 0  # type: ignore[arg-type]
     cutoff = _last_day(forecasts, "cutoff") or _last_day(panel.select(pl.col("date").max()).collect(), "date")
@@ -370,10 +371,6 @@ def _whole(frame: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFram
     held = frame.collect_schema().names()
     missing = [pl.lit(None, dtype=t).alias(c) for c, t in types.items() if c not in held]
     return frame.with_columns(missing).with_columns(pl.selectors.float().fill_nan(None))
-
-
-def _is_quantile(name: str) -> bool:
-    return name[:1] == "q" and name[1:].replace(".", "", 1).isdigit()
 
 
 def _last_day(frame: pl.DataFrame, column: str) -> date | None:
