@@ -109,6 +109,8 @@ def test_sheets_that_cannot_be_read_are_named():
         (good.with_columns(pl.lit("x").alias("sku")), "no series of the sheet"),
         (good.with_columns(pl.lit(-1.0).alias("mean")), "below 0"),
         (pl.concat([good, good]), "every step"),
+        (good.filter(pl.col("date") > pl.col("date").min()), "every step"),
+        (good.filter(pl.col("date") != pl.col("date").median()), "every step"),
     ):
         with pytest.raises(InputError, match=match):
             read_forecasts(frame, panel)

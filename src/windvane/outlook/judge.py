@@ -113,9 +113,10 @@ def read_forecasts(frame: pl.DataFrame, panel: Panel) -> dict[str, list[Forecast
         frame = _poisson(frame)
     if _MODEL not in frame.columns:
         frame = frame.with_columns(pl.lit(_THEIRS).alias(_MODEL))
-    order = pl.col("date").rank("dense").over(_MODEL, "cutoff").cast(pl.Int64)
+    steps = panel.freq.numbers(frame["date"]) - panel.freq.numbers(frame["cutoff"])
+    frame = frame.with_columns(pl.Series("step", steps).cast(pl.Int64))
     out: dict[str, list[Forecast]] = {}
-    for (name, _), part in frame.with_columns(order.alias("step")).group_by([_MODEL, "cutoff"], maintain_order=True):
+    for (name, _), part in frame.group_by([_MODEL, "cutoff"], maintain_order=True):
         out.setdefault(str(name), []).append(Forecast.from_frame(part, keys, panel.counts))
     return out
 
