@@ -24,8 +24,11 @@ _SHOWN = ("rank", "supplier", "sku", "location", "price_now", "gain", "proposed"
 
 
 def planner(who: str | None) -> str:
-    """Who acts: as named, or the user who is logged in."""
-    return who if who is not None else getpass.getuser()
+    """Who acts: as named, or the user who is logged in; nobody where the machine does not know."""
+    try:
+        return who if who is not None else getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
 
 
 @group.callback()
