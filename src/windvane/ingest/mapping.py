@@ -303,7 +303,7 @@ def identity(table: Table, header: list[str], file: str) -> Mapping:
             f"Rename it, leave it out or write a mapping. Columns: {', '.join(table.names)}.",
         )
     _require(table, columns, file)
-    return Mapping("columns as in schema.py", (Block(table, columns, file=file),))
+    return Mapping("columns as in the schema", (Block(table, columns, file=file),))
 
 
 def _block(table: Table, given: object, named: dict[str, str], place: str) -> Block:

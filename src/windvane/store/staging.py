@@ -320,7 +320,11 @@ def stamped(table: Table, raw: pl.DataFrame, batch: str, sequence: int, lines: i
     """
     unknown = [name for name in raw.columns if name not in table.types and name not in BOOKKEEPING]
     if unknown:
-        raise InputError(f"Table {table.name} has no column {unknown[0]}.", "See schema.py.", table=table.name)
+        raise InputError(
+            f"Table {table.name} has no column {unknown[0]}.",
+            f"Its columns: {', '.join(table.names)}.",
+            table=table.name,
+        )
     columns: list[pl.Expr] = []
     for column in table.columns:
         if column.name not in raw.columns:

@@ -445,7 +445,7 @@ class Tables:
         return delta
 
     def _widen(self, name: str, delta: DeltaTable) -> bool:
-        """Tell the Delta schema of columns that ``schema.py`` has gained since the table was made."""
+        """Tell the Delta schema of columns that the schema has gained since the table was made."""
         from deltalake import Schema
 
         known = {each.name for each in delta.schema().fields}
