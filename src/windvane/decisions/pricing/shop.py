@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from windvane.config import Config, Pricing
-from windvane.decisions.costs import Read, economics, latest_price, seen
+from windvane.decisions.costs import Read, seen
+from windvane.decisions.offer import Offer, neighbours, offer
 from windvane.decisions.pricing.plan import Demand, PricePlan, propose
 from windvane.decisions.pricing.rules import Rules
 from windvane.decisions.response import PriceResponse, learn
 from windvane.errors import ConfigError
 from windvane.forecasts import Forecast
-from windvane.panel import ENDED, Panel
+from windvane.panel import Panel
 from windvane.schema import DERIVED
 
 _LEVEL = 0.8
@@ -52,6 +53,7 @@ def price_plan(
     config: Config,
     language: str | None = None,
     as_of: date | None = None,
+    response: PriceResponse | None = None,
 ) -> pl.DataFrame:
     """Propose a price for every product that is on sale.
 
@@ -65,6 +67,7 @@ def price_plan(
         config: settings.
         language: "en" or "zh" for the sentence; the shop's where absent.
         as_of: see only what was known at the end of this day.
+        response: what :func:`answers` gave; learned here where absent.
 
     Returns:
         The table price_plan, by rank; empty where there is nothing to propose from.
@@ -72,72 +75,34 @@ def price_plan(
     Raises:
         ConfigError: a category of the settings is none of the shop's.
     """
-    settings, table = config.pricing, DERIVED["price_plan"]
-    today = latest_price(panel)
-    use = np.flatnonzero((panel.state[:, -1] != ENDED) & (today > 0))
-    if not len(use) or not ({"price"} & (panel.known.keys() | panel.past.keys())):
-        return table.empty()
-    keys = panel.keys[use]
-    skus = keys["sku"].unique().sort()
-    product = np.searchsorted(skus.to_numpy().astype(str), keys["sku"].to_numpy().astype(str)).astype(np.int64)
-    rivals = _rivals(panel) if settings.substitutes else None
-    response = learn(panel, rivals=rivals).response.take(use)
-    weight = np.maximum(forecast.mean[use].sum(axis=1, dtype=np.float64), _TINY)
-    prices = _weighted(today[use], weight, product)
-    cost = economics(panel, read, config.decide, as_of)["unit_cost"].to_numpy().astype(np.float64)[use]
-    told = np.isin(
-        keys["sku"].to_numpy(), seen(read, "products", as_of).filter(pl.col("unit_cost") > 0)["sku"].to_numpy()
-    )
+    here = offer(forecast, panel, read, config, as_of)
+    if here is None:
+        return DERIVED["price_plan"].empty()
+    response = (response or answers(panel, config)).take(here.rows)
     demand = Demand(
-        keys=keys,
-        product=product,
-        units=forecast.mean[use].astype(np.float64),
-        price=_ahead(panel, use, today[use], forecast.horizon),
-        today=prices,
-        cost=_weighted(np.where(told, cost, np.nan), weight, product),
+        keys=here.keys,
+        product=here.product,
+        units=here.units,
+        price=here.price,
+        today=here.by_product(here.today),
+        cost=here.cost,
     )
-    plan = propose(demand, response, _rules(settings, panel, read, (use, product, skus), as_of), settings.target)
-    return _table(plan, demand, response, (skus, weight), language or config.shop.language)
+    plan = propose(demand, response, _rules(config.pricing, panel, read, here, as_of), config.pricing.target)
+    return _table(plan, response, here, language or config.shop.language)
 
 
-def _rivals(panel: Panel) -> np.ndarray:
-    """Group of every series whose prices are looked at together: the finest level of the hierarchy at a location."""
-    if not panel.hierarchy:
-        return np.full(panel.shape[0], -1, np.int64)
-    name = panel.hierarchy[-1]
-    column = panel.static[name] if name in panel.static.columns else panel.keys[name]
-    both = pl.DataFrame({"group": column.cast(pl.String), "location": panel.keys["location"].cast(pl.String)})
-    code = both.select(pl.struct("group", "location").rank("dense")).to_series().to_numpy().astype(np.int64) - 1
-    return np.where(column.is_null().to_numpy(), -1, code)
+def answers(panel: Panel, config: Config) -> PriceResponse:
+    """How demand answered to prices, of every series; substitutes as the settings say.
+
+    Raises:
+        InputError: nothing is known of prices.
+    """
+    return learn(panel, rivals=neighbours(panel) if config.pricing.substitutes else None).response
 
 
-def _weighted(values: np.ndarray, weight: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """Mean by product, NaN where none is known."""
-    known = ~np.isnan(values)
-    count = int(product.max()) + 1
-    total = np.bincount(product, np.where(known, values * weight, 0.0), count)
-    by = np.bincount(product, known * weight, count)
-    return np.where(by > 0, total / np.maximum(by, 1e-300), np.nan)
-
-
-def _ahead(panel: Panel, rows: np.ndarray, today: np.ndarray, horizon: int) -> np.ndarray:
-    """Prices of the plan, float64 [series, horizon]; today's where none is planned."""
-    out = np.repeat(today[:, None], horizon, axis=1)
-    if "price" in panel.known:
-        last = panel.shape[1] - 1
-        planned = panel.known["price"].at(
-            last, np.arange(1, min(horizon, panel.known["price"].values.shape[1] - last - 1) + 1)
-        )
-        some = planned[rows]
-        out[:, : some.shape[1]] = np.where(some > 0, some, out[:, : some.shape[1]])
-    return out
-
-
-def _rules(
-    settings: Pricing, panel: Panel, read: Read, of: tuple[np.ndarray, np.ndarray, pl.Series], as_of: date | None
-) -> Rules:
+def _rules(settings: Pricing, panel: Panel, read: Read, here: Offer, as_of: date | None) -> Rules:
     """Rules of every product."""
-    rows, product, skus = of
+    rows, product, skus = here.rows, here.product, here.skus
     categories: list[list[str]] = [[] for _ in skus]
     for name in panel.hierarchy:
         if name in panel.static.columns:
@@ -172,23 +137,20 @@ def _rules(
     )
 
 
-def _table(
-    plan: PricePlan, demand: Demand, response: PriceResponse, of: tuple[pl.Series, np.ndarray], language: str
-) -> pl.DataFrame:
+def _table(plan: PricePlan, response: PriceResponse, here: Offer, language: str) -> pl.DataFrame:
     """The plan as rows."""
-    skus, weight = of
     low, high = response.interval(_LEVEL)
     ends = {"elasticity": response.own, "elasticity_low": low, "elasticity_high": high}
     limits = plan.limits
     frame = plan.frame().with_columns(
-        skus.alias("sku"),
+        here.skus.alias("sku"),
         pl.lit("all").alias("location"),
-        *(pl.Series(name, _weighted(each, weight, demand.product), nan_to_null=True) for name, each in ends.items()),
-        pl.Series("varied", _weighted(response.varied.astype(float), weight, demand.product) > 0),
+        *(pl.Series(name, here.by_product(each), nan_to_null=True) for name, each in ends.items()),
+        pl.Series("varied", here.by_product(response.varied.astype(float)) > 0),
         pl.Series("gain", plan.new_earned - plan.earned),
         pl.Series("lowest", limits.low),
         pl.Series("highest", np.where(np.isfinite(limits.high), limits.high, np.nan), nan_to_null=True),
-        pl.Series("unit_cost", demand.cost, nan_to_null=True),
+        pl.Series("unit_cost", here.cost, nan_to_null=True),
     )
     words = _WHY[language]
     frame = frame.sort(["gain", "sku"], descending=[True, False]).with_columns(
