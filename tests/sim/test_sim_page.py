@@ -45,6 +45,15 @@ def test_daily_exports_and_python_work(page, tmp_path):
     assert names == set(re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_runs_ahead_can_be_set(page, tmp_path):
+    perform(blocks(page, "sh")[2], tmp_path)
+    truth = {path.stem: pl.read_parquet(path) for path in (tmp_path / "ahead" / "truth").glob("*.parquet")}
+    assert truth["promotions"]["kind"].is_in(["livestream", "直播专场"]).any()
+    assert truth["customers"]["segment"].n_unique() == 3
+    assert truth["demand"]["interest"].std() > 0.2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_simulated_shop_reaches_a_report(page, tmp_path):

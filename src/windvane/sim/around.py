@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
 from windvane.schema import RAW
 from windvane.sim.calendar import Calendar
+from windvane.sim.customers import customer_names, joined, known_customers
 from windvane.sim.draws import uniform
-from windvane.sim.orders import World, customer_names, customers, joined, known_customers, location_names, second_of_day
+from windvane.sim.interest import seen_ahead
+from windvane.sim.orders import World, location_names, second_of_day
 from windvane.sim.plans import sku_names
 from windvane.sim.products import FOREVER
 from windvane.sim.settings import Settings
@@ -19,7 +20,6 @@ from windvane.sim.words import words
 
 _LISTED = 30
 """Days before the launch on which a product is entered."""
-_PART = 100_000
 
 
 def _moment(values: np.ndarray) -> pl.Series:
@@ -157,7 +157,11 @@ def review_table(world: World, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     kept, fake, keys = kept.filter(hit), fake[hit], [key[hit] for key in keys]
     wait = 2 * 86_400 + 20 * 86_400 * uniform(seed, "review wait", *keys)
     number = kept["sku"].str.tail(-1).cast(pl.Int64).to_numpy()
-    quality = world.made.quality[number - world.made.number[0]] if len(number) else np.zeros(0)
+    row = number - world.made.number[0]
+    at = kept["ordered_at"] + pl.Series((wait * 1e6).astype(np.int64)).cast(pl.Duration("us"))
+    at = at.dt.truncate("1s")
+    day = (at.dt.date() - s.start).dt.total_days().to_numpy()
+    quality = world.made.quality[row] + world.wanted.quality[row, day]
     stars = np.clip(np.round(quality + 1.1 * (2 * uniform(seed, "stars", *keys) - 1) * 1.7), 1, 5)
     stars = np.where(fake, 5, stars)
     odd = (uniform(seed, "contradiction", *keys) < s.contradictory) & ~fake
@@ -167,8 +171,6 @@ def review_table(world: World, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         for f, r, w in zip(fake, stars, which, strict=True)
     ]
     told = np.where(odd, 6 - stars, stars)
-    at = kept["ordered_at"] + pl.Series((wait * 1e6).astype(np.int64)).cast(pl.Duration("us"))
-    at = at.dt.truncate("1s")
     frame = pl.DataFrame(
         {
             "review_id": "V" + kept["order_id"] + "-" + kept["line"].cast(pl.String),
@@ -186,9 +188,9 @@ def review_table(world: World, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
 
 
 def event_table(world: World) -> pl.DataFrame:
-    """What visitors did: interest is there whether or not the shelf is empty."""
+    """What visitors did: interest is there whether or not the shelf is empty, and may run ahead of demand."""
     s, seed, made = world.settings, world.seed, world.made
-    mean = world.wanted.expected[:, :, : s.days].sum(1) * s.events
+    mean = world.wanted.expected[:, :, : s.days].sum(1) * s.events * seen_ahead(s, world.wanted.interest)
     row, day = np.nonzero(mean > 0)
     share = uniform(seed, "visits", made.number[row], day)
     count = np.floor(mean[row, day] + share).astype(np.int64)  # the mean is kept, fractions are drawn
@@ -243,23 +245,20 @@ def location_table(settings: Settings, shared: Calendar) -> pl.DataFrame:
     )
 
 
-def customer_tables(settings: Settings, seed: int, shared: Calendar) -> Iterator[pl.DataFrame]:
-    """Customers, part by part."""
-    total = customers(settings)
+def customer_table(settings: Settings, seed: int, shared: Calendar, number: np.ndarray) -> pl.DataFrame:
+    """Some customers."""
     places = words(settings.language).places
-    for start in range(0, total, _PART):
-        number = np.arange(start, min(start + _PART, total))
-        day = joined(settings, number)
-        region = (uniform(seed, "region", number) * len(places)).astype(np.int64)
-        told = [json.dumps({"region": places[r][1]}, ensure_ascii=False) for r in range(len(places))]
-        yield pl.DataFrame(
-            {
-                "customer": pl.select(customer_names(pl.Series(number))).to_series(),
-                "joined_on": pl.Series(shared.dates(day)).cast(pl.Date),
-                "attributes": pl.Series(region).replace_strict(dict(enumerate(told)), return_dtype=pl.String),
-                "known_at": _moment(shared.moments(np.maximum(day, -_LISTED), 12 * 3600)),
-            }
-        )
+    day = joined(settings, number)
+    region = (uniform(seed, "region", number) * len(places)).astype(np.int64)
+    told = [json.dumps({"region": places[r][1]}, ensure_ascii=False) for r in range(len(places))]
+    return pl.DataFrame(
+        {
+            "customer": pl.select(customer_names(pl.Series(number))).to_series(),
+            "joined_on": pl.Series(shared.dates(day)).cast(pl.Date),
+            "attributes": pl.Series(region).replace_strict(dict(enumerate(told)), return_dtype=pl.String),
+            "known_at": _moment(shared.moments(np.maximum(day, -_LISTED), 12 * 3600)),
+        }
+    )
 
 
 def calendar_table(settings: Settings, shared: Calendar) -> pl.DataFrame:

@@ -105,12 +105,12 @@ def calendar(settings: Settings, seed: int) -> Calendar:
     for first_day, last_day in own:
         festival[first_day : last_day + 1] += np.log(OWN_EFFECT)
     sensitivity = np.array([rng.uniform(0.6, 1.3) for rng in rngs])
-    shock = np.stack([_autoregression(rng.normal(0, settings.shock, width)) for rng in rngs])
+    shock = np.stack([autoregression(rng.normal(0, settings.shock, width)) for rng in rngs])
     return Calendar(settings.start, settings.days, week, year, festival, sensitivity, shock, main, own)
 
 
-def _autoregression(noise: np.ndarray, keep: float = KEEP) -> np.ndarray:
-    """A stationary AR(1) whose standard deviation is that of the noise."""
+def autoregression(noise: np.ndarray, keep: float = KEEP) -> np.ndarray:
+    """A stationary AR(1) whose standard deviation is that of the noise, as long as it."""
     out = np.empty_like(noise)
     level = noise[0]
     for i, each in enumerate(noise):

@@ -56,12 +56,12 @@ def expected(world: World, price: np.ndarray | None = None, promotions: bool = T
     Args:
         world: the shop.
         price: price paid, [product, width]; None = as planned. Features of promotions stay as planned.
-        promotions: whether promotions (their prices, features and what they pull forward) take place.
+        promotions: whether promotions (their prices, features and what they pull forward), livestreams too, take place.
     """
     settings, made = world.settings, world.made
     planned = world.planned
     if not promotions:
-        planned = plans(replace(settings, promotions=0.0), world.seed, made, world.shared)
+        planned = plans(replace(settings, promotions=0.0, livestreams=0.0), world.seed, made, world.shared)
     if price is not None:
         first = made.price[:, None]
 

@@ -5,6 +5,7 @@ For product i, location l and day t, the expected demand is::
     log mu = log level_i + log share_il + growth_i * t / 365 + launch_i(t)
              + week_c(t) + season(t) + festival sensitivity_c * festival(t) + shock_c(t)
              + response to price_it + promotion features + response to the product beside it
+             + interest_i(t) + response to the quality that reviewers met
 
 and 0 before the launch and after the end. The response to price has constant elasticity unless the settings say
 otherwise (:mod:`windvane.sim.response`), and promotions act as factors, as in SCAN*PRO (Wittink, Addona, Hawkes and
@@ -12,7 +13,8 @@ Porter, "The estimation, validation, and use of promotional effects", 1988; van 
 promotions work", 2002). A launch catches on as 1 - exp(-age / ramp), with a hype that fades. Days are drawn from a
 negative binomial, as a Poisson whose mean is mu times a gamma variable; slow products may have days without any
 interest besides (Snyder, Ord and Beaumont, "Forecasting the intermittent demand for slow-moving inventories", IJF
-2012). Shared shocks are an AR(1) per category.
+2012). Shared shocks are an AR(1) per category. The last two are 0 unless the settings say otherwise
+(:mod:`windvane.sim.interest`, :mod:`windvane.sim.quality`).
 
 Nothing here is fitted to a model of Windvane; that a model does well on it says nothing about a real shop.
 """
@@ -25,8 +27,10 @@ import numpy as np
 
 from windvane.sim.calendar import Calendar, presale_days
 from windvane.sim.draws import generators, uniform
+from windvane.sim.interest import log_interest
 from windvane.sim.plans import Plans
 from windvane.sim.products import Products
+from windvane.sim.quality import felt, met
 from windvane.sim.settings import Settings
 
 
@@ -40,6 +44,8 @@ class Demand:
         presale: units ordered against a deposit and finally paid, int64 [product, location, days of the deposit].
         dropped: units ordered against a deposit and never paid.
         alive: whether the product is on sale, bool [product, days].
+        interest: logarithm of the interest in a product, [product, width].
+        quality: stars by which the quality that buyers meet differs from the usual one, [product, width].
     """
 
     expected: np.ndarray
@@ -47,6 +53,8 @@ class Demand:
     presale: np.ndarray
     dropped: np.ndarray
     alive: np.ndarray
+    interest: np.ndarray
+    quality: np.ndarray
 
 
 def demand(settings: Settings, seed: int, made: Products, planned: Plans, shared: Calendar) -> Demand:
@@ -58,6 +66,9 @@ def demand(settings: Settings, seed: int, made: Products, planned: Plans, shared
     log_mu += shared.log_season(made.category, made.season_peak) + planned.log_effect
     young = np.clip(age, 0, None) + 1
     log_mu += np.log1p(-np.exp(-young / made.ramp[:, None])) + made.hype[:, None] * np.exp(-young / 14)
+    interest = log_interest(settings, seed, made.number, shared.width)
+    quality = met(settings, seed, made, shared.width)
+    log_mu += interest + felt(settings, quality)
     expected = (np.exp(log_mu) * alive)[:, None, :] * made.share[:, :, None]
     shape = expected[:, :, : settings.days].shape
     units = np.zeros(shape, np.int64)
@@ -68,7 +79,7 @@ def demand(settings: Settings, seed: int, made: Products, planned: Plans, shared
             mood = mood * (rng.random(mean.shape) >= zeros) / (1 - zeros)
         units[row] = rng.poisson(mean * mood)
     presale, dropped = _presale(settings, seed, made, expected, shared)
-    return Demand(expected, units, presale, dropped, alive[:, : settings.days])
+    return Demand(expected, units, presale, dropped, alive[:, : settings.days], interest, quality)
 
 
 def _presale(

@@ -13,8 +13,11 @@ import numpy as np
 import polars as pl
 
 from windvane.sim.calendar import Calendar, presale_days
+from windvane.sim.customers import BASKET, buyers, customer_names, known_customers
 from windvane.sim.demand import Demand
 from windvane.sim.draws import uniform
+from windvane.sim.lanes import lane_of, lanes, numbered
+from windvane.sim.live import second_of_session
 from windvane.sim.plans import Plans, sku_names
 from windvane.sim.products import Products
 from windvane.sim.settings import Settings
@@ -22,12 +25,8 @@ from windvane.sim.shelf import Shelf
 from windvane.sim.words import words
 
 _HOURS = np.array([4, 2, 1, 1, 1, 2, 4, 8, 14, 20, 24, 22, 18, 20, 22, 20, 18, 18, 20, 26, 34, 36, 28, 14], float)
-_BASKET = 1.7
-"""Lines per basket."""
 _SPECIAL = 10_000_000
 """Basket numbers from here on are one product's alone (bulk, fake, presale)."""
-_REPEAT_BUYING = 4.0
-"""Orders per customer."""
 
 FLAGS = ("is_fake", "is_bulk", "is_duplicate", "is_late", "is_corrected", "is_presale")
 """What the truth says of an order line."""
@@ -65,25 +64,7 @@ class World:
         """Everyday baskets per location and day."""
         s = self.settings
         mean = s.products * s.rate * float(np.exp(s.spread**2 / 2))
-        return int(np.ceil(mean / _BASKET / s.locations))
-
-
-def customers(settings: Settings) -> int:
-    """Number of customers of a shop."""
-    mean = settings.products * settings.rate * float(np.exp(settings.spread**2 / 2))
-    return max(20, int(mean / _BASKET * settings.days / _REPEAT_BUYING))
-
-
-def joined(settings: Settings, number: np.ndarray) -> np.ndarray:
-    """Day on which customers came: a half in the year before, the others evenly since."""
-    share = np.asarray(number) / customers(settings)
-    return np.floor(np.where(share < 0.5, (2 * share - 1) * 365, (2 * share - 1) * settings.days)).astype(np.int64)
-
-
-def known_customers(settings: Settings, day: np.ndarray) -> np.ndarray:
-    """How many customers had come before a day, at least 5."""
-    share = 0.5 + 0.5 * np.asarray(day) / settings.days
-    return np.maximum((customers(settings) * share).astype(np.int64), 5)
+        return int(np.ceil(mean / BASKET / s.locations))
 
 
 def second_of_day(share: np.ndarray) -> np.ndarray:
@@ -113,18 +94,19 @@ def _frame(world: World, where: np.ndarray, units: np.ndarray, basket: np.ndarra
     """Lines at (row, place, day) with what their basket and their product say."""
     row, place, day = where[:, 0], where[:, 1], where[:, 2]
     regular, paid = world.planned.regular[row, day], world.planned.paid[row, day]
+    lane, usual = lane_of(basket, world.baskets), len(words(world.settings.language).channels)
 
     def of_basket(what: str) -> np.ndarray:
         return uniform(world.seed, what, place, day, basket)
 
+    moment = of_basket("second")
     return pl.DataFrame(
         {
             "row": row, "place": place, "day": day, "demand_day": day, "basket_day": day, "basket": basket,
             "units": units, "price": paid, "discount": np.round((regular - paid) * units, 2),
-            # Some customers come far more often than others.
-            "customer": (of_basket("customer") ** 1.5 * known_customers(world.settings, day)).astype(np.int64),
-            "second": second_of_day(of_basket("second")),
-            "channel": (of_basket("channel") ** 1.3 * len(words(world.settings.language).channels)).astype(np.int64),
+            "customer": buyers(world.settings, world.seed, (place, day, basket), lane.hunted),
+            "second": np.where(lane.live, second_of_session(moment), second_of_day(moment)),
+            "channel": np.where(lane.live, usual, (of_basket("channel") ** 1.3 * usual).astype(np.int64)),
             "kind": ["sale"] * len(row), "mark": np.full(len(row), mark),
         },
         schema=_COLUMNS,
@@ -145,8 +127,11 @@ def _from_shelf(world: World) -> pl.DataFrame:
     at = np.flatnonzero(starts)
     units = np.diff(np.append(at, len(cell)))
     where = np.stack([row, place, day], 1)[at]
-    share = uniform(world.seed, "basket", number[at], where[:, 1], where[:, 2], within[at])
-    return _frame(world, where, units, (share * world.baskets).astype(np.int64), _EVERYDAY)
+    spot = (where[:, 0], where[:, 1], where[:, 2], within[at])
+    share = uniform(world.seed, "basket", number[at], *spot[1:])
+    lane = lanes(world.settings, world.seed, world.planned, number[at], spot)
+    basket = numbered((share * world.baskets).astype(np.int64), lane, world.baskets)
+    return _frame(world, where, units, basket, _EVERYDAY)
 
 
 def _gifts(world: World, sales: pl.DataFrame) -> pl.DataFrame:
@@ -290,6 +275,7 @@ def _exported(world: World, lines: pl.DataFrame) -> Lines:
     corrected = happens("corrected", settings.corrected) & (mend < settings.days)
     known_at = shared.moments(known, np.where(late, 9 * 3600.0, second))
     names = words(settings.language)
+    channels = dict(enumerate((*names.channels, names.live_channel)))
     frame = lines.select(
         "order_id",
         "line",
@@ -302,7 +288,7 @@ def _exported(world: World, lines: pl.DataFrame) -> Lines:
         "discount",
         customer_names(lines["customer"]).alias("customer"),
         "kind",
-        pl.col("channel").replace_strict(dict(enumerate(names.channels)), return_dtype=pl.String),
+        pl.col("channel").replace_strict(channels, return_dtype=pl.String),
         pl.Series("known_at", known_at).cast(pl.Datetime("us")),
         pl.Series("demand_date", shared.dates(lines["demand_day"].to_numpy())).cast(pl.Date),
         *(pl.col("mark").eq(m).alias(f) for m, f in ((_FAKE, "is_fake"), (_BULK, "is_bulk"), (_PRESALE, "is_presale"))),
@@ -354,8 +340,3 @@ def _bad(lines: pl.DataFrame) -> pl.DataFrame:
 def location_names(place: pl.Series) -> pl.Expr:
     """Codes of locations: L01."""
     return pl.lit("L") + (place + 1).cast(pl.String).str.zfill(2)
-
-
-def customer_names(number: pl.Series) -> pl.Expr:
-    """Codes of customers: C0000017."""
-    return pl.lit("C") + number.cast(pl.String).str.zfill(7)

@@ -9,6 +9,7 @@ import polars as pl
 
 from windvane.sim.calendar import Calendar
 from windvane.sim.draws import generators
+from windvane.sim.live import livestreams
 from windvane.sim.products import Products, products
 from windvane.sim.response import log_response, pulled
 from windvane.sim.settings import Settings
@@ -30,7 +31,8 @@ class Plans:
         log_effect: what price and promotions do to the logarithm of demand, [product, width].
         changes: (row, day) of every change of the regular price.
         promotions: one row per promotion: row (of the product), start, stop (day numbers, both included), kind
-            (index), depth, placement, told (day number), revised_to (stop before the revision; -1 = never revised),
+            (index; after the language's kinds comes the livestream), depth, placement, told (day number; after
+            the start = not announced), revised_to (stop before the revision; -1 = never revised),
             price_effect and feature_effect (factors on demand).
     """
 
@@ -41,17 +43,25 @@ class Plans:
     promotions: pl.DataFrame
 
 
-def plans(settings: Settings, seed: int, made: Products, shared: Calendar) -> Plans:
-    """Draw prices and promotions of some products."""
-    planned, effect = _own(settings, seed, made, shared)
+def plans(settings: Settings, seed: int, made: Products, shared: Calendar, sudden: bool = True) -> Plans:
+    """Draw prices and promotions of some products.
+
+    Args:
+        settings: the shop.
+        seed: its seed.
+        made: its products.
+        shared: what the calendar does.
+        sudden: whether livestreams that nobody announced are among them.
+    """
+    planned, effect = _own(settings, seed, made, shared, sudden)
     if settings.pull_forward:
         effect = effect + pulled(planned.promotions, len(made), shared.width, settings.pull_forward)
     if settings.rivals:
-        effect = effect - made.rival[:, None] * _beside(settings, seed, made, shared)
+        effect = effect - made.rival[:, None] * _beside(settings, seed, made, shared, sudden)
     return replace(planned, log_effect=effect)
 
 
-def _own(settings: Settings, seed: int, made: Products, shared: Calendar) -> tuple[Plans, np.ndarray]:
+def _own(settings: Settings, seed: int, made: Products, shared: Calendar, sudden: bool) -> tuple[Plans, np.ndarray]:
     """Plans of some products, and what they do to the logarithm of these products' demand on the day itself."""
     width = shared.width
     regular = np.repeat(made.price[:, None], width, axis=1)
@@ -67,6 +77,9 @@ def _own(settings: Settings, seed: int, made: Products, shared: Calendar) -> tup
     if settings.follows:
         regular, changes = _followed(settings, made, shared, regular)
     promotions = _answered(pl.DataFrame(rows, schema=_SCHEMA), made, regular)
+    if settings.livestreams:
+        live = pl.DataFrame(livestreams(settings, seed, made, promotions, regular), schema=_SCHEMA)
+        promotions = pl.concat([promotions, live.filter(sudden | (pl.col("told") <= pl.col("start")))])
     paid = regular.copy()
     effect = log_response(made.elasticity[:, None], made.shape[:, None], regular / made.price[:, None])
     for p in promotions.iter_rows(named=True):
@@ -102,14 +115,14 @@ def _answered(promotions: pl.DataFrame, made: Products, regular: np.ndarray) -> 
     return promotions.with_columns(pl.Series("price_effect", np.where(shape == 0, constant, effect)))
 
 
-def _beside(settings: Settings, seed: int, made: Products, shared: Calendar) -> np.ndarray:
+def _beside(settings: Settings, seed: int, made: Products, shared: Calendar, sudden: bool) -> np.ndarray:
     """What price and promotions do to the log demand of the product beside each, 0 where it is not sold."""
     number = made.number ^ 1
     there = number < settings.products
     other = products(settings, seed, np.where(there, number, made.number))
     days = np.arange(shared.width)[None, :]
     sold = there[:, None] & (days >= other.launch[:, None]) & (days <= other.end[:, None])
-    return np.where(sold, _own(settings, seed, other, shared)[1], 0.0)
+    return np.where(sold, _own(settings, seed, other, shared, sudden)[1], 0.0)
 
 
 _SCHEMA = {
@@ -185,7 +198,7 @@ def promotion_table(settings: Settings, made: Products, planned: Plans, shared: 
     both = _words(planned.promotions)
     row = both["row"].to_numpy()
     frame = _frame(made, row, shared, both["start"].to_numpy(), both["told"].to_numpy(), 9 * 3600)
-    kinds = [kind for kind, _ in words(settings.language).promotions]
+    kinds = words(settings.language).kinds
     return frame.rename({"day": "starts_on"}).with_columns(
         promotion_name(both, row, made).alias("promotion"),
         pl.Series("ends_on", shared.dates(both["stop"].to_numpy())).cast(pl.Date),
@@ -207,11 +220,12 @@ def promotion_truth(settings: Settings, made: Products, planned: Plans, shared: 
             "location": pl.Series(["all"] * len(row), dtype=pl.String),
             "starts_on": pl.Series(shared.dates(p["start"].to_numpy())).cast(pl.Date),
             "ends_on": pl.Series(shared.dates(p["stop"].to_numpy())).cast(pl.Date),
-            "kind": pl.Series([words(settings.language).promotions[k][0] for k in p["kind"]], dtype=pl.String),
+            "kind": pl.Series([words(settings.language).kinds[k] for k in p["kind"]], dtype=pl.String),
             "depth": p["depth"],
             "price_effect": p["price_effect"],
             "feature_effect": p["feature_effect"],
             "uplift": p["price_effect"] * p["feature_effect"] - 1,
+            "announced": p["told"] <= p["start"],
         }
     )
 

@@ -2,16 +2,18 @@
 
 The past is sold from full shelves. From the first morning of the play on, sales are what the policy had on the shelf,
 and days on which it was empty in the evening tell the forecaster nothing. Prices and promotions of the whole play are
-taken as planned in advance.
+taken as planned in advance, but for livestreams that nobody announced: until they have happened, the plan says nothing
+of them.
 
 There are two oracles. One knows the law of demand and its present state, which make its distribution: every effect, and
-how the weather that a category shares stands today, but not how it will turn. The other knows that too, and with it
-the mean of every coming day and the distribution round it, but no draw.
+how the weather that a category shares and the interest in a product stand today, but neither how they will turn nor
+what livestreams will come unannounced. The other knows that too, and with it the mean of every coming day and the
+distribution round it, but no draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +31,7 @@ from windvane.schema import QUANTILE_LEVELS
 from windvane.sim.calendar import KEEP, Calendar, calendar
 from windvane.sim.demand import demand
 from windvane.sim.draws import generators
+from windvane.sim.interest import KEEP as INTEREST_KEEP
 from windvane.sim.orders import location_names
 from windvane.sim.plans import Plans, plans, sku_names
 from windvane.sim.products import Products, products
@@ -37,7 +40,34 @@ from windvane.sim.words import words
 
 _FINE = tuple(sorted({*QUANTILE_LEVELS, *(k / 20 for k in range(1, 20)), 0.985, 0.99, 0.998}))
 _SETTLED = 28  # days on sale before the play
+_ALWAYS = np.int32(-1)  # moment of what was known from the first day on
 _WOBBLE = 2  # days that a delivery comes earlier or later than agreed
+
+
+@dataclass(frozen=True, eq=False)
+class Sudden:
+    """Livestreams that nobody announced: what they do, and what plans said before and after.
+
+    Attributes:
+        effect: logarithm of what they make of demand on their day, float64 [series, days and 60 more].
+        since: day from whose end on a day's plans were known, -1 = always, int32 [series, days and 60 more].
+        after: plans with them; none where there is no such livestream.
+        before: values of the same plans without them.
+    """
+
+    effect: np.ndarray
+    since: np.ndarray
+    after: Mapping[str, Known]
+    before: Mapping[str, np.ndarray]
+
+    def told(self, origin: int) -> dict[str, Known]:
+        """The plans as they stood at the end of a day: nothing of livestreams that were still to come."""
+        over = self.since <= origin
+        since = np.where(over, self.since, _ALWAYS)
+        return {
+            name: replace(known, values=np.where(over, known.values, self.before[name]), since=since, policy="last")
+            for name, known in self.after.items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +83,9 @@ class Play:
         size: size of the negative binomial, float64 [series].
         weather: logarithm of what the category's shared weather makes of every day, float64 [series, days and 60 more].
         turns: standard deviation of that weather (an AR(1) of :data:`windvane.sim.calendar.KEEP`).
+        interest: the AR(1) behind the interest in the product on every day, float64 [series, days and 60 more].
+        drifts: standard deviation of that interest (an AR(1) of :data:`windvane.sim.interest.KEEP`).
+        sudden: livestreams that nobody announced.
     """
 
     panel: Panel
@@ -63,6 +96,9 @@ class Play:
     size: np.ndarray
     weather: np.ndarray
     turns: float
+    interest: np.ndarray
+    drifts: float
+    sudden: Sudden
 
     def oracle(self, horizon: int, levels: tuple[float, ...] = _FINE, foreseen: bool = False) -> Look:
         """Forecasts of somebody who knows the law of demand.
@@ -70,18 +106,20 @@ class Play:
         Args:
             horizon: days ahead.
             levels: probabilities of the quantiles.
-            foreseen: whether the weather to come is known too; days are independent given it.
+            foreseen: whether all that is to come is known too; days are independent given it.
         """
 
         def look(morning: int, sold: np.ndarray, empty: np.ndarray) -> Forecast:
             mean, size = self.expected[:, morning : morning + horizon], self.size[:, None]
             together = None
             if not foreseen:
-                turn, spread = self._weather(morning, mean.shape[1])
-                mean = mean * turn
+                ahead = slice(morning, morning + horizon)
+                turn, spread = _turn(self.weather[:, morning - 1], self.weather[:, ahead], KEEP, self.turns)
+                drift, wide = _turn(self.interest[:, morning - 1], self.interest[:, ahead], INTEREST_KEEP, self.drifts)
+                mean = mean * turn * drift * np.exp(-self.sudden.effect[:, ahead])
                 # Variance of a mean that is lognormal, as if it belonged to the gamma variable that a day is mixed by.
-                size = 1 / (1 / size + np.expm1(spread) * (1 + 1 / size))
-                together = self._together(float(np.sqrt(spread.mean())))
+                size = 1 / (1 / size + np.expm1(spread + wide) * (1 + 1 / size))
+                together = self._together(*(float(np.sqrt(part.mean())) for part in (spread, wide)))
             return Forecast(
                 keys=self.stage.keys,
                 cutoff=self.stage.dates[morning - 1],
@@ -97,21 +135,16 @@ class Play:
 
         return look
 
-    def _weather(self, morning: int, days: int) -> tuple[np.ndarray, np.ndarray]:
-        """What is expected of the weather over what it will be, [series, days], and its variance on the log scale."""
-        keep = KEEP ** np.arange(1, days + 1)[None, :]
-        spread = self.turns**2 * (1 - keep**2)
-        ahead = self.weather[:, morning : morning + days]
-        return np.exp(self.weather[:, morning - 1, None] * keep + spread / 2 - ahead), spread
-
-    def _together(self, deviation: float) -> Dependence:
-        """Categories that share their weather."""
+    def _together(self, deviation: float, own: float) -> Dependence:
+        """Categories that share their weather, and locations that share the interest in a product."""
         names, code = np.unique(self.panel.static["category"].to_numpy(), return_inverse=True)
         return replace(
             Dependence.none(len(code)),
             code=code[:, None].astype(np.int32),
             groups=identity_of(pl.DataFrame({"category": names})),
             shocks=np.tile(np.array([0.0, deviation, 0.0], np.float32), (len(names), 1)),
+            twin=identity_of(self.stage.keys.select("sku")),
+            twin_shocks=np.tile(np.array([0.0, own, 0.0], np.float32), (len(code), 1)),
             memory=KEEP,
         )
 
@@ -127,7 +160,7 @@ class Play:
                 sales=hidden,
                 dates=self.stage.dates[:morning],
                 freq=self.panel.freq,
-                known=self.panel.known,
+                known={**self.panel.known, **self.sudden.told(morning - 1)},
                 static=self.panel.static,
                 hierarchy=self.panel.hierarchy,
                 levels=self.panel.levels,
@@ -160,6 +193,7 @@ def play(
     shared = calendar(settings, seed)
     planned = plans(settings, seed, made, shared)
     wanted = demand(settings, seed, made, planned, shared)
+    sudden = _sudden(settings, seed, made, planned, shared)
     series, places = len(made) * settings.locations, settings.locations
     units = wanted.units.reshape(series, -1).astype(np.float32)
     alive = np.repeat(wanted.alive, places, axis=0)
@@ -175,18 +209,12 @@ def play(
         sales=np.ascontiguousarray(past[:, :begin]),
         dates=_days(settings)[:begin],
         freq=Freq("1d"),
-        known=_plans(planned, shared, places),
+        known={**_plans(planned, shared, places), **sudden.told(begin - 1)},
         static=pl.DataFrame({"category": np.repeat(made.category, places).astype(str)}),
         hierarchy=("category",),
-        levels={"promotion": ("", *(name for name, _ in words(settings.language).promotions))},
+        levels={"promotion": ("", *words(settings.language).kinds[: None if settings.livestreams else -1])},
     )
     panel = with_holidays(panel, "CN" if settings.language == "zh" else "GB", settings.days - begin)
-    rates = Rates(
-        margin=np.repeat(made.price - made.cost, places),
-        unit_cost=np.repeat(made.cost, places).astype(float),
-        holding=np.repeat(made.cost, places) * holding_share / 365,
-        order_cost=np.full(series, float(order_cost)),
-    )
     lead = np.repeat(made.lead, places)
     wobble = np.concatenate([r.integers(-_WOBBLE, _WOBBLE + 1, (places, settings.days)) for r in _rngs(seed, made)])
     recent = np.nansum(past[:, max(begin - _SETTLED, 0) : begin], axis=1, dtype=np.float64)
@@ -202,13 +230,58 @@ def play(
     return Play(
         panel=panel,
         stage=stage,
-        terms=Terms.plain(rates, leads, review),
+        terms=Terms.plain(_rates(made, places, order_cost, holding_share), leads, review),
         expected=wanted.expected.reshape(series, -1),
         zeros=np.repeat(made.zeros, places),
         size=np.repeat(made.size_of_nb, places),
         weather=np.repeat(shared.log_shock[made.category], places, axis=0),
         turns=settings.shock,
+        interest=np.repeat(wanted.interest + settings.interest**2 / 2, places, axis=0),
+        drifts=settings.interest,
+        sudden=sudden,
     )
+
+
+def _rates(made: Products, places: int, order_cost: float, holding_share: float) -> Rates:
+    return Rates(
+        margin=np.repeat(made.price - made.cost, places),
+        unit_cost=np.repeat(made.cost, places).astype(float),
+        holding=np.repeat(made.cost, places) * holding_share / 365,
+        order_cost=np.full(len(made) * places, float(order_cost)),
+    )
+
+
+def _sudden(settings: Settings, seed: int, made: Products, planned: Plans, shared: Calendar) -> Sudden:
+    """Livestreams that nobody announced: the plans with them beside those without."""
+    places = settings.locations
+    if not settings.livestreams:
+        shape = (len(made) * places, shared.width)
+        return Sudden(np.zeros(shape), np.full(shape, _ALWAYS), {}, {})
+    here = replace(settings, pull_forward=0.0)  # what they pull forward is missing on other days than theirs
+    whole, without = (plans(here, seed, made, shared, sudden) for sudden in (True, False))
+    known, before = _plans(planned, shared, places), _plans(without, shared, places)
+    late = known["promotion"].values != before["promotion"].values
+    names = ("price", "promotion", "placement")
+    return Sudden(
+        effect=np.repeat(whole.log_effect - without.log_effect, places, axis=0),
+        since=np.where(late, np.arange(shared.width, dtype=np.int32), _ALWAYS),
+        after={name: known[name] for name in names if late.any()},
+        before={name: before[name].values for name in names},
+    )
+
+
+def _turn(today: np.ndarray, ahead: np.ndarray, keep: float, deviation: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is expected of an AR(1) over what it will be, [series, days], and its variance on the log scale.
+
+    Args:
+        today: its value now, [series].
+        ahead: its values on the days to come, [series, days].
+        keep: what it keeps from one day to the next.
+        deviation: its standard deviation.
+    """
+    kept = keep ** np.arange(1, ahead.shape[1] + 1)[None, :]
+    spread = deviation**2 * (1 - kept**2)
+    return np.exp(today[:, None] * kept + spread / 2 - ahead), spread
 
 
 def _plans(planned: Plans, shared: Calendar, places: int) -> dict[str, Known]:

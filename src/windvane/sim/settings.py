@@ -13,6 +13,7 @@ _SHARES = (
     "intermittent", "seasonal", "revised", "launches", "ends", "stockout_series", "stockout_share", "stock_given",
     "recounts", "presale", "deposits_lost", "fakes", "fakes_marked", "bulk", "returns", "gifts", "duplicates",
     "repeats", "late", "shapes", "rivals", "pull_forward", "follows", "corrected", "bad", "reviews", "contradictory",
+    "faulty", "segments", "unannounced",
 )  # fmt: skip
 
 
@@ -61,6 +62,13 @@ class Settings:
         reviews: share of order lines that are reviewed.
         contradictory: share of reviews whose stars contradict their text.
         events: views per expected unit of demand.
+        interest: standard deviation of the logarithm of a product's own slow interest (an AR(1)); 0 = steady.
+        leads: days by which what visitors do runs ahead of that interest's purchases.
+        faulty: share of products that at some time get a faulty batch, for two to six weeks.
+        heed: effect on the logarithm of demand per star of quality, felt about two weeks later.
+        segments: how far customers differ in how they buy: 0 = all alike, 1 = each buys as its segment does.
+        livestreams: livestreams per product and year.
+        unannounced: share of livestreams that no table tells of before the morning after.
     """
 
     products: int = 200
@@ -103,12 +111,20 @@ class Settings:
     reviews: float = 0.03
     contradictory: float = 0.01
     events: float = 0.2
+    interest: float = 0.0
+    leads: int = 0
+    faulty: float = 0.0
+    heed: float = 0.0
+    segments: float = 0.0
+    livestreams: float = 0.0
+    unannounced: float = 0.3
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ("products", 1, 1_000_000), ("days", 1, 3660), ("locations", 1, 50), ("rate", 1e-4, 1e4),
             ("spread", 0, 3), ("dispersion", 0.05, 1e6), ("shock", 0, 1), ("growth", 0, 2), ("elasticity", -10, 0),
-            ("promotions", 0, 50), ("events", 0, 100),
+            ("promotions", 0, 50), ("events", 0, 100), ("interest", 0, 2), ("leads", 0, 28), ("heed", 0, 2),
+            ("livestreams", 0, 50),
         ):  # fmt: skip
             _within(name, getattr(self, name), low, high)
         for name in _SHARES:

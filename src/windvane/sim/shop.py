@@ -11,7 +11,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -23,10 +23,12 @@ from windvane.errors import ConfigError
 from windvane.schema import RAW
 from windvane.sim import around
 from windvane.sim.calendar import Calendar, calendar
+from windvane.sim.customers import in_parts, segment_truth
 from windvane.sim.demand import demand
 from windvane.sim.orders import FLAGS, World, location_names, order_lines
 from windvane.sim.plans import plans, price_table, promotion_table, promotion_truth, sku_names
 from windvane.sim.products import FOREVER, products
+from windvane.sim.quality import batches, felt
 from windvane.sim.settings import Settings
 from windvane.sim.shelf import shelf
 
@@ -43,26 +45,34 @@ class Truth:
             presale left out), demand (units that customers wanted to buy, on the day on which they decided to; orders
             against a deposit that was never followed by the payment left out), sales (units of it that were sold),
             lost (units that they did not get), presale (units of demand ordered against a deposit), in_stock (share
-            of the day in stock). demand = sales + lost. Bulk and fake orders are not part of it.
+            of the day in stock), interest and heeded (factors on expected: of the product's own interest, and of the
+            quality that reviewers met). demand = sales + lost. Bulk and fake orders are not part of it.
         lines: per order_id and line: sku, location, units, return_of, kind, known_at, demand_date (day on which the
             customer decided), is_fake, is_bulk, is_duplicate, is_late, is_corrected, is_presale. The sales that
             are neither fake, bulk nor duplicate add up to the sales of ``demand``.
-        promotions: per promotion: what it did to demand: price_effect and feature_effect (factors), uplift (share).
-        products: per sku: elasticity, level, growth (log per year), launched (day), ended, predecessor, seasonal.
+        promotions: per promotion: what it did to demand: price_effect and feature_effect (factors), uplift (share);
+            announced (whether a table told of it before its day was over).
+        products: per sku: elasticity, level, growth (log per year), launched (day), ended, predecessor, seasonal,
+            intermittent, quality (usual mean stars), faulty_from and faulty_to (first and last day of a faulty batch).
         series: per sku and location: share of the product's demand, whether its planner orders too late.
         reviews: per review_id: is_fake, is_contradictory.
+        customers: per customer: segment; no rows without segments.
+
+    A part of the shop holds some of the frames only; the others have no columns there.
     """
 
-    demand: pl.DataFrame
-    lines: pl.DataFrame
-    promotions: pl.DataFrame
-    products: pl.DataFrame
-    series: pl.DataFrame
-    reviews: pl.DataFrame
+    demand: pl.DataFrame = field(default_factory=pl.DataFrame)
+    lines: pl.DataFrame = field(default_factory=pl.DataFrame)
+    promotions: pl.DataFrame = field(default_factory=pl.DataFrame)
+    products: pl.DataFrame = field(default_factory=pl.DataFrame)
+    series: pl.DataFrame = field(default_factory=pl.DataFrame)
+    reviews: pl.DataFrame = field(default_factory=pl.DataFrame)
+    customers: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def frames(self) -> Mapping[str, pl.DataFrame]:
-        """All frames by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Its frames by name."""
+        every = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: frame for name, frame in every.items() if frame.width}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +112,9 @@ class Shop:
         yield Part({"locations": around.as_table("locations", around.location_table(s, self.shared))}, None)
         yield Part({"calendar": around.as_table("calendar", around.calendar_table(s, self.shared))}, None)
         yield Part({"signals": around.as_table("signals", around.signal_table(s, self.seed, self.shared))}, None)
-        for some in around.customer_tables(s, self.seed, self.shared):
-            yield Part({"customers": around.as_table("customers", some)}, None)
+        for some in in_parts(s):
+            table = around.as_table("customers", around.customer_table(s, self.seed, self.shared, some))
+            yield Part({"customers": table}, Truth(customers=segment_truth(s, self.seed, some)))
         step = self.part or max(1, min(2000, _CELLS // (s.days * s.locations)))
         starts = range(0, s.products, step)
         with progress.task("simulate", len(starts)) as task:
@@ -119,13 +130,14 @@ class Shop:
     def collect(self) -> tuple[dict[str, pl.DataFrame], Truth]:
         """Every table and the truth, held in memory: for small shops."""
         frames: dict[str, list[pl.DataFrame]] = {name: [RAW[name].empty()] for name in RAW}
-        truths: list[Truth] = []
+        truths: dict[str, list[pl.DataFrame]] = {each.name: [] for each in fields(Truth)}
         for part in self.parts():
             for name, frame in part.tables.items():
                 frames[name].append(frame)
-            truths += [part.truth] if part.truth else []
-        every = (pl.concat([t.frames()[field.name] for t in truths]) for field in fields(Truth))
-        return {name: pl.concat(some) for name, some in frames.items()}, Truth(*every)
+            for name, frame in (part.truth.frames() if part.truth else {}).items():
+                truths[name].append(frame)
+        every = {name: pl.concat(some) for name, some in truths.items()}
+        return {name: pl.concat(some) for name, some in frames.items()}, Truth(**every)
 
     @cached_property
     def truth(self) -> Truth:
@@ -201,12 +213,15 @@ def _demand_truth(world: World) -> pl.DataFrame:
             "lost": wanted.units[at] - world.shelf.sold[at],
             "presale": presale,
             "in_stock": world.shelf.in_stock[at],
+            "interest": np.exp(wanted.interest[row, day]),
+            "heeded": np.exp(felt(world.settings, wanted.quality)[row, day]),
         }
     )
 
 
 def _product_truth(world: World) -> pl.DataFrame:
     made = world.made
+    faulty = batches(world.settings, world.seed, made)
     columns: dict[str, Any] = {
         "sku": sku_names(made.number),
         "elasticity": made.elasticity,
@@ -217,6 +232,11 @@ def _product_truth(world: World) -> pl.DataFrame:
         "predecessor": sku_names(np.maximum(made.follows, 0)).set(pl.Series(made.follows < 0), None),
         "seasonal": made.season_peak >= 0,
         "intermittent": made.zeros > 0,
+        "quality": made.quality,
+        **{
+            name: pl.Series(world.shared.dates(day)).cast(pl.Date).set(pl.Series(day < 0), None)
+            for name, day in zip(("faulty_from", "faulty_to"), faulty, strict=True)
+        },
     }
     return pl.DataFrame(columns)
 

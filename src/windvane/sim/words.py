@@ -29,12 +29,19 @@ class Words:
     suppliers: tuple[str, ...]
     channels: tuple[str, ...]
     promotions: tuple[tuple[str, float], ...]
+    livestream: str
+    live_channel: str
     good: tuple[str, ...]
     poor: tuple[str, ...]
     fake: tuple[str, ...]
     colours: tuple[str, ...]
     describe: str
     own_event: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the kinds of promotions, the livestream last."""
+        return (*(name for name, _ in self.promotions), self.livestream)
 
 
 EN = Words(
@@ -73,6 +80,8 @@ EN = Words(
     suppliers=("Harbour Trading", "Mill Lane Goods", "Eastway Imports", "Brook & Sons"),
     channels=("search", "direct", "email", "social", "marketplace"),
     promotions=(("price cut", 0.0), ("display", 0.35), ("email", 0.25), ("coupon", 0.15)),
+    livestream="livestream",
+    live_channel="livestream",
     good=("Exactly as described, very happy with it.", "Good quality, arrived quickly.", "Bought it twice already.",
           "Does what it should. Would buy again.", "A present for my sister, she loves it."),
     poor=("Broke after two weeks.", "Smaller than in the picture, disappointed.", "Late, and the box was damaged.",
@@ -118,6 +127,8 @@ ZH = Words(
     suppliers=("义乌恒达商贸", "广州盛源实业", "余姚金泰塑业", "晋江百顺鞋服"),
     channels=("搜索", "直播", "推荐", "活动会场", "店铺首页"),
     promotions=(("直降", 0.0), ("直播", 0.5), ("首页展示", 0.3), ("优惠券", 0.15)),
+    livestream="直播专场",
+    live_channel="直播",
     good=("和描述一样,很满意。", "质量不错,物流也快。", "已经是第二次买了,推荐。",
           "客服态度好,东西实用。", "送人的,对方很喜欢。"),
     poor=("用了两周就坏了,失望。", "比图片小很多,不值这个价。", "快递太慢,包装都破了。",
