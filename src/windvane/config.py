@@ -271,6 +271,36 @@ class Pricing(_Block):
         return self
 
 
+class Promotions(_Block):
+    """What promotions a run proposes."""
+
+    propose: bool = Field(
+        False, description="Whether runs judge past promotions and propose the next; takes a minute or more."
+    )
+    depths: tuple[float, ...] = Field(
+        (0.0, 0.1, 0.2, 0.3),
+        description="Price cuts to choose from, as shares of the price; none deeper than any of the past is tried.",
+    )
+    days: tuple[int, ...] = Field((7,), description="Lengths to choose from, in days.")
+    gap: float = Field(14, ge=0, description="Least days between two promotions of a product.")
+    budget: float = Field(0, ge=0, description="Most money for all promotions together; 0 = as much as they earn.")
+    cost: dict[str, float] = Field(
+        {},
+        description="Cost of a promotion per day and location in money, by kind; else what budgets of the past say.",
+    )
+    least_gain: float = Field(0, ge=0, description="Least gain in money that is worth a promotion.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Promotions:
+        if not self.depths or any(not 0 <= depth < 1 for depth in self.depths):
+            raise ValueError("depths must be shares from 0 to below 1")
+        if not self.days or any(length < 1 for length in self.days):
+            raise ValueError("days must be lengths from 1")
+        if any(not 0 <= money < float("inf") for money in self.cost.values()):
+            raise ValueError("cost must be money from 0")
+        return self
+
+
 class Config(_Block):
     """All settings of a workspace (``windvane.toml``)."""
 
@@ -281,6 +311,7 @@ class Config(_Block):
     forecast: ForecastSettings = ForecastSettings()
     decide: Decide = Decide()
     pricing: Pricing = Pricing()
+    promotions: Promotions = Promotions()
 
 
 def parse(values: dict[str, Any], origin: str = CONFIG_NAME) -> Config:

@@ -6,7 +6,8 @@ tables at the versions it pinned, and is published as a whole or not at all:
     clean      raw tables -> the demand panel, what was changed, what could not be told
     backtest   replay every model on past cutoffs; choose a champion per segment; report on later folds
     forecast   the champions' forecast of every series, with joint paths; where demand is turning
-    decide     from paths, stock, costs and lead times: what to reorder, and the money at stake
+    decide     from paths, stock, costs and lead times: what to reorder, and the money at stake;
+                prices and promotions, if asked for
     monitor    how the previous run's forecast fared; is the data fresh
 """
 
@@ -125,23 +126,29 @@ def forecast(work: Work) -> int:
 
 
 def decide(work: Work) -> int:
-    """Paths, stock, costs, lead times -> reorder; prices and what demand made of them -> price_plan, if asked for."""
+    """Paths, stock, costs, lead times -> reorder; answers to prices -> price_plan, promotion_plan, if asked for."""
     from windvane.decisions.inventory import propose
 
-    config = work.run.config
-    plan = propose(
-        work.produced.forecast, work.cleaned.wanted, work.run.read, config, config.shop.language, work.run.as_of
-    )
+    config, read, as_of = work.run.config, work.run.read, work.run.as_of
+    forecast, panel = work.produced.forecast, work.cleaned.panel
+    plan = propose(forecast, work.cleaned.wanted, read, config, config.shop.language, as_of)
     work.run.write("reorder", plan)
-    if not config.pricing.propose:
+    if not (config.pricing.propose or config.promotions.propose):
         return plan.height
-    from windvane.decisions.pricing.shop import price_plan
+    from windvane.decisions.pricing.shop import answers, price_plan
+    from windvane.decisions.promotions.shop import promotion_plan
 
-    prices = price_plan(
-        work.produced.forecast, work.cleaned.panel, work.run.read, config, config.shop.language, work.run.as_of
-    )
-    work.run.write("price_plan", prices)
-    return plan.height + prices.height
+    response, rows = answers(panel, config), plan.height
+    if config.pricing.propose:
+        prices = price_plan(forecast, panel, read, config, as_of=as_of, response=response)
+        work.run.write("price_plan", prices)
+        rows += prices.height
+    if config.promotions.propose:
+        promotions, past = promotion_plan(forecast, panel, read, config, plan, response, as_of)
+        work.run.write("past_promotions", past)
+        work.run.write("promotion_plan", promotions)
+        rows += promotions.height + past.height
+    return rows
 
 
 def monitor(work: Work) -> int:

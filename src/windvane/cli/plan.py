@@ -1,4 +1,4 @@
-"""``windvane plan list|approve|edit|decline|export|score``: what becomes of the orders and prices a run proposes."""
+"""``windvane plan list|approve|edit|decline|export|score``: what becomes of what a run proposes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,24 @@ app.add_typer(group, name="plan")
 Who = Annotated[str | None, typer.Option("--who", help="Planner; default the user who is logged in.")]
 Why = Annotated[str, typer.Option("--why", help="Reason; it is kept, and scored later.")]
 Where = Annotated[str | None, typer.Option("--location", "-l", help="Where, if sold at several.")]
-Which = Annotated[str, typer.Option("--plan", help="Which plan: reorder or price_plan.")]
-_SHOWN = ("rank", "supplier", "sku", "location", "price_now", "gain", "proposed", "new", "state", "who", "note")
+Which = Annotated[str, typer.Option("--plan", help="Which plan: reorder, price_plan or promotion_plan.")]
+_SHOWN = (
+    "rank",
+    "supplier",
+    "sku",
+    "location",
+    "price_now",
+    "kind",
+    "starts_on",
+    "ends_on",
+    "gain",
+    "proposed",
+    "new",
+    "state",
+    "who",
+    "note",
+)
+_TITLES = {"reorder": "Lines to order", "price_plan": "Prices to change", "promotion_plan": "Promotions to run"}
 
 
 def planner(who: str | None) -> str:
@@ -33,7 +49,7 @@ def planner(who: str | None) -> str:
 
 @group.callback()
 def plan() -> None:
-    """Approve, change, decline and export the orders or prices of the latest run; see how changes fared."""
+    """Approve, change, decline and export orders, prices or promotions of the latest run; see how changes fared."""
 
 
 @group.command("list")
@@ -63,11 +79,9 @@ def list_lines(
         emit({"states": counts, "value": value, "lines": chosen.head(rows).to_dicts(), "left_behind": behind.height})
         return
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing to do"
-    say(f"{told}; {value:,.0f} of money {'in all' if orders else 'to gain by the prices proposed'}.")
+    say(f"{told}; {value:,.0f} of money {'in all' if orders else 'to gain by what is proposed'}.")
     if chosen.height and rows:
-        show_frame(
-            _short(chosen.head(rows)), f"{'Lines to order' if orders else 'Prices to change'}: {chosen.height:,}"
-        )
+        show_frame(_short(chosen.head(rows)), f"{_TITLES[plan]}: {chosen.height:,}")
     if behind.height:
         names = ", ".join(behind["sku"].unique(maintain_order=True).head(5))
         say(f"[yellow]![/] {behind.height} approved or changed lines of earlier runs were never exported: {names}.")
@@ -89,13 +103,13 @@ def approve(
     if bool(skus) == every:
         raise typer.BadParameter("name products, or --all.")
     chosen = None if every else [(sku, location) for sku in skus or ()]
-    _told(do(workspace_at(workspace), planner(who), chosen, plan), "approved", as_json)
+    _told(do(workspace_at(workspace), planner(who), chosen, plan), "approved", plan, as_json)
 
 
 @group.command()
 def edit(
     sku: Annotated[str, typer.Argument(help="Product.")],
-    value: Annotated[float, typer.Argument(help="Units to order, or price to ask.")],
+    value: Annotated[float, typer.Argument(help="Units to order, price to ask, or share of the price to cut.")],
     why: Why,
     location: Where = None,
     who: Who = None,
@@ -104,10 +118,12 @@ def edit(
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Change the units or the price of a line; it then counts as approved."""
+    """Change the units, the price or the price cut of a line; it then counts as approved."""
     from windvane.plans.lines import edit as do
 
-    _told(do(workspace_at(workspace), (sku, location), value, (planner(who), why), force, plan), "edited", as_json)
+    _told(
+        do(workspace_at(workspace), (sku, location), value, (planner(who), why), force, plan), "edited", plan, as_json
+    )
 
 
 @group.command()
@@ -120,11 +136,11 @@ def decline(
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Decline lines: nothing is ordered, the price stays."""
+    """Decline lines: nothing is ordered, the price stays, no promotion runs."""
     from windvane.plans.lines import decline as do
 
     chosen = [(sku, location) for sku in skus]
-    _told(do(workspace_at(workspace), planner(who), why, chosen, plan), "declined", as_json)
+    _told(do(workspace_at(workspace), planner(who), why, chosen, plan), "declined", plan, as_json)
 
 
 @group.command()
@@ -135,7 +151,7 @@ def export(
     workspace: Folder = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Write approved and changed lines to a file for the suppliers; each leaves once."""
+    """Write approved and changed lines to a file for suppliers or colleagues; each leaves once."""
     from windvane.plans.lines import export as do
 
     out = do(workspace_at(workspace), file, planner(who), plan)
@@ -163,13 +179,18 @@ def score(workspace: Folder = Path("."), as_json: AsJson = False) -> None:
 
 
 def _short(rows: pl.DataFrame) -> pl.DataFrame:
-    """What fits a terminal: columns that the plan has and that are not empty."""
-    there = [name for name in _SHOWN if name in rows.columns]
-    return rows.select([name for name in there if rows[name].null_count() < rows.height])
+    """What fits a terminal: columns that the plan has and that say something, money and units to the cent."""
+    import polars.selectors as cs
+
+    there = [name for name in _SHOWN if name in rows.columns and rows[name].null_count() < rows.height]
+    if (rows["location"] == "all").all():
+        there.remove("location")
+    return rows.select(there).with_columns(cs.float().round(2))
 
 
-def _told(rows: pl.DataFrame, what: str, as_json: bool) -> None:
+def _told(rows: pl.DataFrame, what: str, plan: str, as_json: bool) -> None:
     if as_json:
-        emit({"lines": rows.height, "state": what, "units": float(rows["new"].sum())})
+        units = {"units": float(rows["new"].sum())} if plan == "reorder" else {}
+        emit({"lines": rows.height, "state": what} | units)
     else:
         say(f"[green]✓[/] {rows.height:,} line{'s' if rows.height != 1 else ''} {what}")

@@ -34,6 +34,14 @@ def seen(read: Read, name: str, as_of: date | None) -> pl.DataFrame:
     return rows.unique(RAW[name].key, keep="last", maintain_order=True)
 
 
+def exported(read: Read, plan: str, as_of: date | None) -> pl.DataFrame:
+    """Lines of a plan that have left the house, sku, location, starts_on, days and new (what was decided)."""
+    log = read("plan_log").filter((pl.col("plan") == plan) & (pl.col("state") == "exported"))
+    if as_of is not None:
+        log = log.filter(pl.col("known_at").dt.date() <= as_of)
+    return log.select("sku", "location", "starts_on", "days", "new").collect()
+
+
 def economics(panel: Panel, read: Read, settings: Decide, as_of: date | None = None) -> pl.DataFrame:
     """Unit economics of every series.
 

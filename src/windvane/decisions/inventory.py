@@ -15,7 +15,7 @@ import polars as pl
 
 from windvane.config import Config, Decide
 from windvane.decisions.closures import closures, with_closures
-from windvane.decisions.costs import Read, economics, seen, terms
+from windvane.decisions.costs import Read, economics, exported, seen, terms
 from windvane.decisions.cover import cover as look
 from windvane.decisions.limits import shared, within_limits
 from windvane.decisions.policies import extra
@@ -311,10 +311,7 @@ def _with_exported(rows: pl.DataFrame, panel: Panel, read: Read, settings: Decid
 
     An export counts until lead time and review are over: by then it is on the shelf, or was never ordered.
     """
-    log = read("plan_log").filter((pl.col("plan") == "reorder") & (pl.col("state") == "exported"))
-    if as_of is not None:
-        log = log.filter(pl.col("known_at").dt.date() <= as_of)
-    sent = log.select("sku", "location", "starts_on", "new").collect()
+    sent = exported(read, "reorder", as_of).drop("days")
     first = panel.freq.last_day(panel.cutoff) + timedelta(days=1)
     sent = sent.join(rows.select("sku", "location", "lead_time", "__counted"), on=["sku", "location"])
     until = pl.col("starts_on") + pl.duration(days=(pl.col("lead_time") + settings.review).ceil().cast(pl.Int64))

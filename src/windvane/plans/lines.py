@@ -35,15 +35,19 @@ class Plan:
         value: column with what is proposed.
         acts: which lines bring something about, as they stand.
         out: columns of an exported file, ``new`` among them.
-        shown: what ``new`` is called there.
+        shown: what columns are called there, where otherwise.
         check: raises if a planner's value breaks the rules of its line.
+        declined: what stands where a line is declined.
+        most: a planner's value lies below this.
     """
 
     value: str
     acts: pl.Expr
     out: tuple[str, ...]
-    shown: str
+    shown: Mapping[str, str]
     check: Callable[[dict[str, float], float], None]
+    declined: pl.Expr
+    most: float = float("inf")
 
 
 def _terms(line: dict[str, float], value: float) -> None:
@@ -81,20 +85,47 @@ def _bounds(line: dict[str, float], value: float) -> None:
         )
 
 
+def _depth(line: dict[str, float], value: float) -> None:
+    """Raise if a promotion's price breaks a rule of the shop."""
+    price = line["price_now"] * (1 - value)
+    if line["lowest"] is not None and price < line["lowest"] - _TINY:
+        raise InputError(
+            f"{value:.0%} off is too much for {line['sku']}: it would sell at {price:.2f}, the lowest price allowed is "
+            f"{line['lowest']:.2f}.",
+            "Cut the price less, change the rules ([pricing] in windvane.toml), or use --force.",
+            column="new",
+        )
+
+
 PLANS: Mapping[str, Plan] = {
     "reorder": Plan(
         value="order_now",
         acts=pl.col("new") > _TINY,
         out=("supplier", "sku", "location", "new", "unit_cost", "value", "proposed", "state", "who", "why"),
-        shown="units",
+        shown={"new": "units"},
         check=_terms,
+        declined=pl.lit(0.0),
     ),
     "price_plan": Plan(
         value="price",
         acts=(pl.col("new") - pl.col("price_now")).abs() > _TINY,
         out=("sku", "location", "price_now", "new", "proposed", "state", "who", "why"),
-        shown="price",
+        shown={"new": "price"},
         check=_bounds,
+        declined=pl.col("price_now"),
+    ),
+    "promotion_plan": Plan(
+        value="depth",
+        acts=pl.col("promotion").is_not_null() & (pl.col("state") != "declined"),
+        out=(
+            *("promotion", "sku", "location", "starts_on", "ends_on", "kind", "new", "placement", "cost"),
+            "changed_at",
+        ),
+        # As the table promotions has it, so that the file can be ingested as it is.
+        shown={"new": "depth", "cost": "budget", "changed_at": "known_at"},
+        check=_depth,
+        declined=pl.lit(0.0),
+        most=1.0,
     ),
 }
 """Plans by the table of a run that holds them."""
@@ -118,7 +149,9 @@ def lines(workspace: Workspace, plan: str = "reorder", run: Run | None = None) -
     run = run or workspace.runs.latest()
     column = _kind(plan).value
     if plan not in run.tables:
-        raise InputError(f"run {run.id} has no {plan}.", "Ask for it in windvane.toml: [pricing] propose = true.")
+        raise InputError(
+            f"run {run.id} has no {plan}.", "Ask for it in windvane.toml: propose = true, in [pricing] or [promotions]."
+        )
     log = workspace.tables.read("plan_log").filter((pl.col("run") == run.id) & (pl.col("plan") == plan)).collect()
     log = log.select(*KEY, "state", pl.col("new").alias("__new"), "who", pl.col("why").alias("note"), "known_at")
     rows = run.read(plan).join(log, on=KEY, how="left", maintain_order="left")
@@ -156,11 +189,10 @@ def approve(
 def decline(
     workspace: Workspace, who: str, why: str, chosen: Sequence[tuple[str, str | None]], plan: str = "reorder"
 ) -> pl.DataFrame:
-    """Decline lines: nothing is ordered, today's price stays; see :func:`approve`."""
+    """Decline lines: nothing is ordered, today's price stays, no promotion runs; see :func:`approve`."""
     _reason(why)
     with _alone(workspace):
-        stays = pl.lit(0.0) if plan == "reorder" else pl.col("price_now")
-        rows = _picked(workspace, plan, chosen).with_columns(stays.alias("new"))
+        rows = _picked(workspace, plan, chosen).with_columns(_kind(plan).declined.alias("new"))
         return _log(workspace, plan, rows, "declined", who, why)
 
 
@@ -177,7 +209,7 @@ def edit(
     Args:
         workspace: the shop.
         series: sku, and location where the product has several lines.
-        value: units to order, or price to ask.
+        value: units to order, price to ask, or share of the price to cut.
         said: who, and why.
         force: whatever the supplier's terms, or the rules on prices, say.
         plan: its name.
@@ -195,11 +227,14 @@ def edit(
         if rows.height != 1:
             places = ", ".join(rows["location"])
             raise InputError(f"{series[0]} has {rows.height} lines.", f"Name a location: {places}.", column="location")
-        if not 0 <= value < float("inf"):
-            what = "cannot be ordered" if plan == "reorder" else "is no price"
-            raise InputError(f"{value} {what}.", "Give a number from 0.", column="new")
+        kind = _kind(plan)
+        if not 0 <= value < kind.most:
+            below = f" to below {kind.most:g}" if kind.most < float("inf") else ""
+            raise InputError(
+                f"{value} cannot be the {kind.shown['new']}.", f"Give a number from 0{below}.", column="new"
+            )
         if not force:
-            _kind(plan).check(rows.row(0, named=True), value)
+            kind.check(rows.row(0, named=True), value)
         return _log(workspace, plan, rows.with_columns(pl.lit(float(value)).alias("new")), "edited", who, why)
 
 
@@ -213,7 +248,7 @@ def export(workspace: Workspace, path: str | Path, who: str, plan: str = "reorde
         plan: its name.
 
     Returns:
-        The lines written, with new (units, or prices), proposed, state, who, why, and for orders value (money).
+        The lines written, with new (units, prices or depths), proposed, state, who, why, and for orders value (money).
 
     Raises:
         InputError: no line is approved, or the file's name says neither format.
@@ -232,7 +267,7 @@ def export(workspace: Workspace, path: str | Path, who: str, plan: str = "reorde
         out = rows.with_columns((pl.col("new") * pl.col("unit_cost")).alias("value"), pl.col("note").alias("why"))
         out = out.select(_kind(plan).out).sort([n for n in ("supplier", *KEY) if n in _kind(plan).out], nulls_last=True)
         # The file first: what is marked as exported must be there to be sent.
-        write_frame(out.rename({"new": _kind(plan).shown}), target, plan)
+        write_frame(out.rename(_kind(plan).shown), target, plan)
         try:
             _log(workspace, plan, rows, "exported", who, None, target.name)
         except BaseException:
@@ -266,6 +301,11 @@ def _picked(workspace: Workspace, plan: str, chosen: Sequence[tuple[str, str | N
             raise InputError(f"the plan has no line of {sku}{where}.", "See: windvane plan list", table=plan)
         found.append(here)
     out = pl.concat(found).unique(KEY, maintain_order=True)
+    nothing = out.filter(pl.col("proposed").is_null())
+    if nothing.height:
+        raise InputError(
+            f"nothing is proposed for {nothing['sku'][0]}: {nothing['why'][0]}", "See: windvane plan list", table=plan
+        )
     gone = out.filter(pl.col("state") == "exported")
     if gone.height:
         line = gone.row(0, named=True)
@@ -293,7 +333,8 @@ def _log(
     if not rows.height:
         return rows
     now, run = CLOCK.now().replace(tzinfo=None), workspace.runs.latest()
-    orders = plan == "reorder"
+    orders, runs = plan == "reorder", plan == "promotion_plan"
+    length = (pl.col("ends_on") - pl.col("starts_on")).dt.total_days() + 1.0 if runs else pl.lit(None, pl.Float64)
     frame = rows.select(
         pl.lit(run.id).alias("run"),
         pl.lit(plan).alias("plan"),
@@ -305,8 +346,8 @@ def _log(
         (pl.col("note") if why is None else pl.lit(why)).cast(pl.String).alias("why"),
         pl.lit(file, pl.String).alias("file"),
         (pl.col("on_hand") + pl.col("on_order") if orders else pl.lit(None, pl.Float64)).alias("stock"),
-        pl.lit(first_day(run)).alias("starts_on"),
-        (pl.col("lead_time") + pl.col("review") if orders else pl.lit(None, pl.Float64)).alias("days"),
+        (pl.col("starts_on") if runs else pl.lit(first_day(run))).alias("starts_on"),
+        (pl.col("lead_time") + pl.col("review") if orders else length).alias("days"),
         (pl.col("unit_margin") if orders else pl.lit(None, pl.Float64)).alias("unit_margin"),
         "unit_cost",
         pl.lit(now, pl.Datetime("us")).alias("known_at"),

@@ -150,7 +150,7 @@ class Facts:
 
 _OTHER = (
     *("trends", "leaderboard", "scores", "reorder", "findings", "cleaning", "accuracy", "totals"),
-    *("price_plan", "overridden"),
+    *("price_plan", "promotion_plan", "past_promotions", "overridden"),
 )
 
 

@@ -17,12 +17,14 @@ import polars as pl
 
 from windvane import screen
 from windvane.errors import StoreError
-from windvane.report import evidence, figures, prices, reorder, sections
+from windvane.report import evidence, figures, prices, promotions, reorder, sections
 from windvane.report.facts import Facts, RunLike, fans, gather
 from windvane.report.numbers import SYMBOLS, Shown, symbol
 from windvane.report.pen import Pen, safe
 from windvane.report.theme import DARK, LIGHT, Look, style_variables
 
+_SOME = {"prices": ("price_plan",), "promotions": ("promotion_plan", "past_promotions")}
+"""Sections that only some runs have, and the tables that they show."""
 _SCRIPT_GROUPS = (
     "report.reorder.",
     "report.fans.",
@@ -99,6 +101,7 @@ def render(run: RunLike, language: str | None = None, history: Sequence[RunLike]
             evidence.accuracy(facts, pen),
             sections.order_list(facts, listing, pen),
             prices.prices(facts, pen),
+            promotions.promotions(facts, pen),
             evidence.data(facts, pen),
             evidence.made(facts, history or (), pen),
         )
@@ -235,7 +238,7 @@ def _document(facts: Facts, pen: Pen, body: str, held: dict[str, Any]) -> str:
 
 
 def _bar(facts: Facts, pen: Pen) -> str:
-    some = ("prices",) if facts.tables["price_plan"].height else ()
+    some = [name for name, held in _SOME.items() if any(facts.tables[name].height for name in held)]
     names = ("overview", "trends", "forecasts", "accuracy", "reorder", *some, "data", "made")
     links = "".join(f'<a href="#{n}">{pen.t(f"report.nav.{n}")}</a>' for n in names)
     return (

@@ -75,10 +75,10 @@ def price_plan(
     Raises:
         ConfigError: a category of the settings is none of the shop's.
     """
-    here = offer(forecast, panel, read, config, as_of)
-    if here is None:
+    here, response = offer(forecast, panel, read, config, as_of), response or answers(panel, config)
+    if here is None or response is None:
         return DERIVED["price_plan"].empty()
-    response = (response or answers(panel, config)).take(here.rows)
+    response = response.take(here.rows)
     demand = Demand(
         keys=here.keys,
         product=here.product,
@@ -91,12 +91,10 @@ def price_plan(
     return _table(plan, response, here, language or config.shop.language)
 
 
-def answers(panel: Panel, config: Config) -> PriceResponse:
-    """How demand answered to prices, of every series; substitutes as the settings say.
-
-    Raises:
-        InputError: nothing is known of prices.
-    """
+def answers(panel: Panel, config: Config) -> PriceResponse | None:
+    """How demand answered to prices, of every series, substitutes as the settings say; None without prices."""
+    if not ({"price"} & (panel.known.keys() | panel.past.keys())):
+        return None
     return learn(panel, rivals=neighbours(panel) if config.pricing.substitutes else None).response
 
 

@@ -22,12 +22,14 @@ import polars as pl
 
 from windvane.decisions.response import learn
 from windvane.decisions.response.given import gone, prices, regular
+from windvane.decisions.response.promoted import running
 from windvane.errors import InputError
 from windvane.futures import Known
 from windvane.grouping import sum_by
 from windvane.panel import Panel
 
 AFTER_DAYS = 14
+_AROUND_DAYS = 28
 _PLACEBO = 0.08  # share of untouched cells that placebo promotions may hide
 _MOST = 4000
 _LEAST_PLACEBO = 20
@@ -45,12 +47,14 @@ class Evaluation:
         level: of the intervals.
         placebos: number of placebo promotions checked.
         covered: share of them whose interval contains 0.
+        untouched: units sold and units expected in all placebo promotions, float64 [windows, 2].
     """
 
     frame: pl.DataFrame
     level: float
     placebos: int
     covered: float
+    untouched: np.ndarray
 
     def total(self) -> dict[str, float]:
         """All promotions together: units, base, uplift, pulled, taken, margin; pull_forward: pulled over uplift."""
@@ -86,7 +90,7 @@ def evaluate(
 
     Args:
         panel: the series, with prices.
-        promoted: where a promotion ran, bool [series, time]; None = where ``promotion`` names one.
+        promoted: where a promotion ran, bool [series, time]; None = where the panel's covariates say so.
         cost: cost of a unit, float64 [series]; NaN or None = unknown.
         rivals: group of neighbours whose sales a promotion may take, int [series], -1 = none.
         shared: group of series that days move together; see :func:`windvane.decisions.response.learn`.
@@ -98,9 +102,9 @@ def evaluate(
     """
     time = panel.shape[1]
     if promoted is None:
-        if "promotion" not in panel.known:
-            raise InputError("nothing is known of promotions.", "Give a table promotions.", table="promotions")
-        promoted = panel.known["promotion"].values[:, :time] > 0
+        promoted = running(panel)
+    if promoted is None:
+        raise InputError("nothing is known of promotions.", "Give a table promotions.", table="promotions")
     promoted = promoted & (np.arange(time)[None, :] >= panel.launch[:, None])
     width = max(round(AFTER_DAYS / panel.freq.days), 1)
     real, after = runs_of(promoted), (gone(promoted) <= width) & ~promoted
@@ -120,16 +124,18 @@ def evaluate(
     )
     base = learn(masked, shared=shared, controls=()).mean.astype(np.float64)
     sums = _Sums(np.nan_to_num(panel.sales).astype(np.float64), np.where(np.isnan(panel.sales), 0.0, base))
-    spread = _Spread.of(*sums.over(fake.row, fake.first, fake.last), level, rng)
+    untouched = np.column_stack(sums.over(fake.row, fake.first, fake.last))
+    spread = _Spread.of(untouched[:, 0], untouched[:, 1], level, rng)
     frame = _frame(panel, real, sums, spread, _later(sums, promoted, real, width))
-    taken = None if rivals is None else _taken(sums, promoted, real, np.asarray(rivals, np.int64))
+    reach = max(round(_AROUND_DAYS / panel.freq.days), 1)
+    taken = None if rivals is None else _taken(sums, promoted, real, np.asarray(rivals, np.int64), reach)
     cut = 1 - _mean(price, real) / np.maximum(_mean(usual, real), 1e-9)
     frame = frame.with_columns(
         pl.Series("taken", [None] * len(real) if taken is None else taken, dtype=pl.Float64),
         pl.Series("price_cut", cut, nan_to_null=True),
         _margin(real, (price, usual), (sums, frame["pulled"].to_numpy()), cost),
     )
-    return Evaluation(frame, level, spread.checked, spread.covered)
+    return Evaluation(frame, level, spread.checked, spread.covered, untouched)
 
 
 def _later(sums: _Sums, promoted: np.ndarray, real: Episodes, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -256,8 +262,12 @@ def _mean(values: np.ndarray, runs: Episodes) -> np.ndarray:
     return (total[runs.row, runs.last + 1] - total[runs.row, runs.first]) / (runs.last - runs.first + 1)
 
 
-def _taken(sums: _Sums, promoted: np.ndarray, real: Episodes, rivals: np.ndarray) -> np.ndarray:
-    """Units that neighbours in no promotion lack while each promotion runs, below 0 = sold in addition."""
+def _taken(sums: _Sums, promoted: np.ndarray, real: Episodes, rivals: np.ndarray, reach: int) -> np.ndarray:
+    """Units that neighbours in no promotion lack while each promotion runs, below 0 = sold in addition.
+
+    What a group lacks in the weeks around by itself, since what would have sold is never hit quite, is taken out:
+    over many neighbours it adds up to more than promotions do.
+    """
     free = np.where(promoted | (rivals < 0)[:, None], 0.0, 1.0)
     lack = (sums.base - sums.sold) * free
     inside = rivals >= 0
@@ -265,10 +275,20 @@ def _taken(sums: _Sums, promoted: np.ndarray, real: Episodes, rivals: np.ndarray
     if not groups:
         return np.zeros(len(real))
     total = sum_by(rivals[inside], lack[inside], groups)
+    total -= _around(total, reach)
     running = np.pad(total, ((0, 0), (1, 0))).cumsum(axis=1)
     group = rivals[real.row]
     found = running[group, real.last + 1] - running[group, real.first]
     return np.where(group >= 0, found, 0.0)
+
+
+def _around(values: np.ndarray, reach: int) -> np.ndarray:
+    """Mean over ``reach`` columns to both sides."""
+    time = values.shape[1]
+    running = np.pad(values, ((0, 0), (1, 0))).cumsum(axis=1)
+    first, last = np.maximum(np.arange(time) - reach, 0), np.minimum(np.arange(time) + reach + 1, time)
+    found: np.ndarray = (running[:, last] - running[:, first]) / (last - first)
+    return found
 
 
 def _margin(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from windvane.decisions.response.promoted import EACH, ONE, running
 from windvane.errors import InputError
 from windvane.grouping import sum_by
 from windvane.panel import Panel
@@ -87,8 +88,11 @@ def members(beside: np.ndarray, product: np.ndarray) -> np.ndarray:
 def controls(panel: Panel, price: np.ndarray, names: Sequence[str] | None) -> tuple[list[str], list[np.ndarray]]:
     """Names and values float32 [series, time] of what is controlled."""
     time, out, said = panel.shape[1], [], []
+    promoted = None
     for name in (n for n in panel.known if n not in ("price", "depth")) if names is None else names:
         values = panel.known[name].values[:, :time] if name in panel.known else panel.past[name]
+        if name == ONE or name.startswith(EACH):
+            promoted = running(panel)
         if _same_for_all(values):
             continue
         if name in panel.levels:
@@ -96,17 +100,17 @@ def controls(panel: Panel, price: np.ndarray, names: Sequence[str] | None) -> tu
                 if text and (values == code).any():
                     said.append(f"{name}={text}")
                     out.append((values == code).astype(np.float32))
-            if name == "promotion":
-                said += [f"after {name}, day {a + 1} to {b}" for a, b in _windows()]
-                out += _after(values > 0, panel)
-                said.append("bought in promotions before")
-                out.append(_stocked(price, panel))
             continue
         clean = np.nan_to_num(values).astype(np.float32)
         size = float(clean.std(dtype=np.float64))
         if size > 0:
             said.append(name)
             out.append(clean / np.float32(size))
+    if promoted is not None and not _same_for_all(promoted):
+        said += [f"after promotion, day {a + 1} to {b}" for a, b in _windows()]
+        out += _after(promoted, panel)
+        said.append("bought in promotions before")
+        out.append(_stocked(price, promoted, panel.freq.days))
     return said, out
 
 
@@ -136,15 +140,14 @@ def _after(promoted: np.ndarray, panel: Panel) -> list[np.ndarray]:
     return [((days > a) & (days <= b) & ~promoted).astype(np.float32) for a, b in _windows()]
 
 
-def _stocked(price: np.ndarray, panel: Panel) -> np.ndarray:
+def _stocked(price: np.ndarray, promoted: np.ndarray, days: float) -> np.ndarray:
     """What customers still have of a promotion: its discount, fading from its end on; float32 [series, time].
 
     The discount is the fall of the price below the last one before the promotion.
     """
-    promoted = panel.known["promotion"].values[:, : price.shape[1]] > 0
     begun = np.maximum.accumulate(~promoted, axis=1)
     cut = np.where(promoted & begun, np.maximum(np.log(regular(price, promoted) / price), 0.0), 0.0)
-    keep = _FADES**panel.freq.days
+    keep = _FADES**days
     out = np.zeros(price.shape, np.float32)
     held = np.zeros(len(price))
     for t in range(price.shape[1]):
@@ -156,7 +159,8 @@ def _stocked(price: np.ndarray, panel: Panel) -> np.ndarray:
 
 def _same_for_all(values: np.ndarray) -> bool:
     """Whether all series have the same values in every period."""
-    return bool(((values == values[:1]) | (np.isnan(values) & np.isnan(values[:1]))).all())
+    same = values == values[:1]
+    return bool((same if values.dtype == bool else same | (np.isnan(values) & np.isnan(values[:1]))).all())
 
 
 def others(moved: np.ndarray, offered: np.ndarray, beside: np.ndarray) -> np.ndarray:
