@@ -156,7 +156,7 @@ def propose(demand: Demand, response: PriceResponse, rules: Rules, target: Targe
         _tried(*where, base[rows], own[rows], response.power, units[rows], paid[rows])
 
     map_parts(part, [slice(a, min(a + _PART, series)) for a in range(0, series, _PART)])
-    links = _links(response, demand.product)
+    links = linked(response, demand.product)
     choice = _ascend(demand, links, every, (units, paid), cost)
     moved = np.log(every[np.arange(products), choice] / demand.today)
     factor = np.exp(_cross(links, moved, series))
@@ -212,7 +212,7 @@ def _tried(units, price, tries, today, base, own, power, sold, paid):  # type: i
                 paid[s, c] += units[s, t] * factor * now * ratio
 
 
-def _links(response: PriceResponse, product: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def linked(response: PriceResponse, product: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Who answers to whose price: series, product whose price it answers to, and elasticity to that price alone."""
     beside = response.rivals
     order = np.argsort(beside, kind="stable")
