@@ -135,6 +135,7 @@ def decide(work: Work) -> int:
     work.run.write("reorder", plan)
     if not (config.pricing.propose or config.promotions.propose):
         return plan.height
+    from windvane.decisions.pricing.rivals import market_prices
     from windvane.decisions.pricing.shop import answers, price_plan
     from windvane.decisions.promotions.shop import promotion_plan
 
@@ -142,7 +143,9 @@ def decide(work: Work) -> int:
     if config.pricing.propose:
         prices = price_plan(forecast, panel, read, config, as_of=as_of, response=response)
         work.run.write("price_plan", prices)
-        rows += prices.height
+        rivals = market_prices(forecast, read, config, as_of)
+        work.run.write("market_prices", rivals)
+        rows += prices.height + rivals.height
     if config.promotions.propose:
         promotions, past = promotion_plan(forecast, panel, read, config, plan, response, as_of)
         work.run.write("past_promotions", past)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from windvane import plans
 from windvane.cli import main
 from windvane.config import parse
+from windvane.decisions.pricing.rivals import market_prices
 from windvane.decisions.pricing.shop import price_plan
 from windvane.errors import ConfigError, InputError
 from windvane.forecasts import Forecast
@@ -122,6 +124,42 @@ def test_without_prices_there_is_nothing_to_propose(shop):
     panel, forecast = shop
     bare = Panel(panel.keys, panel.sales, panel.dates, panel.freq)
     assert not price_plan(forecast, bare, reader({}), parse({})).height
+
+
+def told(forecast, ago, values):
+    """The competitor's price of one product, one value a day up to some days before the cutoff."""
+    last = forecast.cutoff - timedelta(days=ago)
+    return [
+        {
+            "name": "competitor price", "sku": "s00", "location": "", "region": "", "known_at": datetime(2020, 1, 1),
+            "date": last - timedelta(days=len(values) - 1 - d), "value": value,
+        }
+        for d, value in enumerate(values)
+    ]  # fmt: skip
+
+
+def test_where_the_competitors_prices_go_is_a_table_of_the_run(shop):
+    _, forecast = shop
+
+    def found(rows):
+        frame = pl.DataFrame(rows, schema=TABLES["signals"].types)
+        empty = pl.DataFrame(schema=TABLES["signals"].types)
+        return market_prices(forecast, lambda name: (frame if name == "signals" else empty).lazy(), parse({}))
+
+    stands = found(told(forecast, 3, [9.0] * 200))
+    assert dict(stands.schema) == DERIVED["market_prices"].types
+    assert stands["date"].to_list() == forecast.dates.cast(pl.Date).to_list()
+    assert stands["mean"].to_list() == pytest.approx([9.0] * HORIZON)
+    assert stands["last"].to_list() == pytest.approx([9.0] * HORIZON)
+    moves = found(told(forecast, 0, [9.0 if (d // 20) % 3 else 7.5 for d in range(200)]))
+    assert moves.height == HORIZON
+    assert (moves["low"] <= moves["middle"]).all()
+    assert (moves["middle"] <= moves["high"]).all()
+    assert moves["low"].min() < 8 < moves["high"].max()
+    ahead = found(told(forecast, -HORIZON - 5, [9.0] * 300))
+    assert ahead["date"].max() is None or ahead["date"].min() > forecast.cutoff
+    assert not found(told(forecast, 61, [9.0] * 90)).height, "what was told long ago says nothing of today"
+    assert not found([]).height
 
 
 def test_prices_of_a_run_are_approved_changed_and_exported(tmp_path, capsys):

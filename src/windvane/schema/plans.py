@@ -80,6 +80,22 @@ PLANNED: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "market_prices",
+        "Where the competitor's prices are expected to go, day by day.",
+        ("sku", "location", "region", "date"),
+        (
+            SKU,
+            key("location", "as in signals; empty = everywhere"),
+            key("region", "as in signals; empty = everywhere"),
+            key("date", "day ahead", DAY),
+            Column("last", REAL, "price that was last seen", "money", False),
+            Column("mean", REAL, "expected price", "money", False),
+            Column("low", REAL, "lower end of its 80 % interval", "money", False),
+            Column("middle", REAL, "median", "money", False),
+            Column("high", REAL, "upper end of its 80 % interval", "money", False),
+        ),
+    ),
+    Table(
         "promotion_plan",
         "Promotions proposed, at most one per product, the same at every location; most money to gain first.",
         ("sku", "location"),
