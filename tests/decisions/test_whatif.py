@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,10 +10,13 @@ import polars as pl
 import pytest
 from test_pricing import response
 
+from windvane.decisions.policies import OrderUpTo
 from windvane.decisions.pricing import markdown
-from windvane.decisions.whatif import changed, outcome
+from windvane.decisions.terms import Terms
+from windvane.decisions.whatif import Situation, changed, compare, outcome
 from windvane.errors import InputError
 from windvane.forecasts import Forecast
+from windvane.ledger import Rates
 
 pytestmark = pytest.mark.tiny
 
@@ -121,3 +125,50 @@ def test_large_stocks_are_rounded_and_stay_near():
     assert coarse.unit == pytest.approx(1.9)
     assert fine.unit == 1.0
     assert fine.expected < coarse.expected < 2 * fine.expected
+
+
+def situation(lead: int = 2, stock: float = 5.0) -> Situation:
+    rates = Rates(np.full(3, 4.0), np.full(3, 6.0), np.full(3, 0.1), np.full(3, 2.0))
+    return Situation(published(), np.full((3, 6), 10.0), Terms.plain(rates, lead, 2), np.full(3, stock))
+
+
+def test_the_same_situation_comes_to_the_same():
+    found = compare(situation(), situation(), OrderUpTo(0.9))
+    for name in ("demand", "order", "sold", "lost", "left", "revenue", "profit", "runs_out"):
+        assert found[name].to_list() == found[f"new_{name}"].to_list()
+    assert found["gain"].to_list() == [0.0, 0.0, 0.0]
+    assert (found["sold"] + found["lost"]).to_numpy() == pytest.approx(found["demand"].to_numpy())
+    assert (found["sold"] + found["left"] - found["order"]).to_numpy() == pytest.approx(np.full(3, 5.0))
+    assert found["revenue"].to_numpy() == pytest.approx(10 * found["sold"].to_numpy())
+
+
+def test_a_comparison_counts_day_by_day_what_a_ledger_would():
+    """By hand, for one certain path: 4 a day, 5 on the shelf, and an order that comes on the third morning."""
+    certain = replace(published(counts=False), quantiles=np.full((3, 6, 9), 4.0), mean=np.full((3, 6), 4.0))
+    now = replace(situation(), forecast=certain)
+    found = compare(now, replace(now, due=np.eye(3, 6) * 3.0), OrderUpTo(0.9)).row(0, named=True)
+    assert found["order"] == 11  # 16 until the next order's arrival, 5 are there
+    assert found["sold"] == pytest.approx(5 + 11)
+    assert found["lost"] == pytest.approx(24 - 16)
+    assert found["profit"] == pytest.approx(16 * (10 - 6) - 0.1 * (1 + 7 + 3) - 2)
+    assert found["runs_out"] == 1
+    assert found["new_order"] == 8, "three are on order"
+    assert found["new_sold"] == pytest.approx(16)
+
+
+def test_slower_supply_orders_more_and_earns_less():
+    slow = replace(situation(), terms=replace(situation().terms, leads=np.full((3, 1), 4)))
+    found = compare(situation(), slow, OrderUpTo(0.9))
+    assert (found["new_order"] > found["order"]).all()
+    assert (found["gain"] < 0).all()
+    assert (found["new_lost"] > found["lost"]).all()
+
+
+def test_situations_that_do_not_fit_are_refused():
+    other = replace(situation(), forecast=replace(published(), keys=pl.DataFrame({"sku": ["a", "b", "x"]})))
+    with pytest.raises(InputError, match="not of the same series"):
+        compare(situation(), other, OrderUpTo(0.9))
+    with pytest.raises(InputError, match="on_hand of series 1"):
+        replace(situation(), on_hand=np.array([1.0, -1.0, 0.0]))
+    with pytest.raises(InputError, match="price has the shape"):
+        replace(situation(), price=np.ones((3, 2)))
