@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from windvane.decisions.response.promoted import EACH, ONE, running
+from windvane.decisions.response.promoted import EACH, ONE, running, spread
 from windvane.errors import InputError
 from windvane.grouping import sum_by
 from windvane.panel import Panel
@@ -101,11 +101,10 @@ def controls(panel: Panel, price: np.ndarray, names: Sequence[str] | None) -> tu
                     said.append(f"{name}={text}")
                     out.append((values == code).astype(np.float32))
             continue
-        clean = np.nan_to_num(values).astype(np.float32)
-        size = float(clean.std(dtype=np.float64))
+        size = spread(values)
         if size > 0:
             said.append(name)
-            out.append(clean / np.float32(size))
+            out.append(np.nan_to_num(values).astype(np.float32) / np.float32(size))
     if promoted is not None and not _same_for_all(promoted):
         said += [f"after promotion, day {a + 1} to {b}" for a, b in _windows()]
         out += _after(promoted, panel)

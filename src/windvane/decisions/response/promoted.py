@@ -61,13 +61,13 @@ def kinds(panel: Panel) -> list[Kind]:
             strength = np.where(np.isnan(code), np.float32(np.nan), here.astype(np.float32))
             if place is not None:
                 strength = np.where(here, np.nan_to_num(place, nan=1.0), strength)
-                parts += (("placement", 0.0, 1 / _size(place[:, :time])),)
+                parts += (("placement", 0.0, 1 / (spread(place[:, :time]) or 1.0)),)
             out.append(Kind(name, strength.astype(np.float32), place is not None, parts))
     for name, known in panel.known.items():
         past = known.values[:, :time]
         if name.startswith(EACH) and (np.nan_to_num(past) > 0).any():
             placed = bool((past[past > 0] != 1).any())
-            out.append(Kind(name.removeprefix(EACH), known.values, placed, ((name, 0.0, 1 / _size(past)),)))
+            out.append(Kind(name.removeprefix(EACH), known.values, placed, ((name, 0.0, 1 / (spread(past) or 1.0)),)))
     return out
 
 
@@ -80,7 +80,6 @@ def running(panel: Panel) -> np.ndarray | None:
     return np.asarray(np.logical_or.reduce(found)) if found else None
 
 
-def _size(values: np.ndarray) -> float:
-    """Standard deviation by which a covariate is divided before its effect is learned."""
-    size = float(np.nan_to_num(values).astype(np.float32).std(dtype=np.float64))
-    return size if size > 0 else 1.0
+def spread(values: np.ndarray) -> float:
+    """Standard deviation by which a covariate is divided before its effect is learned; unknown counts as 0."""
+    return float(np.nan_to_num(values).astype(np.float32).std(dtype=np.float64))
