@@ -182,6 +182,17 @@ def test_promotions_keep_apart_from_those_planned_and_exported(shop, response):
     assert tight["promotion"][2] is not None
 
 
+def test_plans_that_became_known_later_are_not_seen(shop):
+    panel, _ = shop
+    shown = panel.known["promo_display"].values.copy()
+    shown[0, DAYS + 10] = 0.5
+    since = np.where(shown > 0, 0, -1).astype(np.int32)
+    for known_at, seen in ((DAYS - 1, 0.5), (DAYS, np.nan)):
+        since[0, DAYS + 10] = known_at
+        now = replace(panel, known=dict(panel.known) | {"promo_display": Known(shown, since)})
+        np.testing.assert_equal(float(kinds(now)[0].strength[0, DAYS + 10]), seen)
+
+
 def test_what_cannot_be_there_in_time_is_not_promoted(shop, response):
     """Stock for the usual demand of eight days, and nothing more within ten: what begins earlier would run dry."""
     _, forecast = shop

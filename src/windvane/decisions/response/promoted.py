@@ -44,15 +44,15 @@ class Kind:
 
 
 def kinds(panel: Panel) -> list[Kind]:
-    """Kinds of promotions that ran at least once, in the panel's order.
+    """Kinds of promotions that ran at least once, in the panel's order; of plans what is known at the panel's end.
 
     Args:
         panel: the series.
     """
     time, out = panel.shape[1], []
-    if ONE in panel.known and ONE in panel.levels:
-        code = panel.known[ONE].values
-        place = panel.known["placement"].values if "placement" in panel.known else None
+    held = {name: known.by(time - 1).values for name, known in panel.known.items()}
+    if ONE in held and ONE in panel.levels:
+        code, place = held[ONE], held.get("placement")
         for number, name in enumerate(panel.levels[ONE]):
             here = code == number
             if not name or not here[:, :time].any():
@@ -63,11 +63,11 @@ def kinds(panel: Panel) -> list[Kind]:
                 strength = np.where(here, np.nan_to_num(place, nan=1.0), strength)
                 parts += (("placement", 0.0, 1 / (spread(place[:, :time]) or 1.0)),)
             out.append(Kind(name, strength.astype(np.float32), place is not None, parts))
-    for name, known in panel.known.items():
-        past = known.values[:, :time]
+    for name, values in held.items():
+        past = values[:, :time]
         if name.startswith(EACH) and (np.nan_to_num(past) > 0).any():
             placed = bool((past[past > 0] != 1).any())
-            out.append(Kind(name.removeprefix(EACH), known.values, placed, ((name, 0.0, 1 / (spread(past) or 1.0)),)))
+            out.append(Kind(name.removeprefix(EACH), values, placed, ((name, 0.0, 1 / (spread(past) or 1.0)),)))
     return out
 
 
